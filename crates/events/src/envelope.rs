@@ -89,9 +89,7 @@ impl<S: AsRef<str>> Action<S> {
     fn text_bytes(&self) -> usize {
         let (content, hashtags) = match self {
             Self::Created { content, hashtags } => (Some(content), Some(hashtags)),
-            Self::Edited {
-                content, hashtags, ..
-            } => (content.as_ref(), hashtags.as_ref()),
+            Self::Edited { content, hashtags, .. } => (content.as_ref(), hashtags.as_ref()),
             Self::Deleted | Self::Liked | Self::Unliked => (None, None),
         };
         let hashtags = hashtags.into_iter().flatten().map(|tag| tag.len() + 3);
@@ -140,11 +138,7 @@ impl<S: AsRef<str>> PostEvent<S> {
                 put_text(&mut to, 2, content.as_ref());
                 put_texts(&mut to, 3, hashtags);
             }
-            Action::Edited {
-                content,
-                hashtags,
-                expected_version,
-            } => {
+            Action::Edited { content, hashtags, expected_version } => {
                 if let Some(content) = content {
                     put_text(&mut to, 2, content.as_ref());
                 }
@@ -169,10 +163,7 @@ impl<S: AsRef<str>> PostEvent<S> {
         [
             ("ce_specversion", Bytes::from_static(b"1.0")),
             ("ce_id", event_id),
-            (
-                "ce_type",
-                Bytes::from_static(self.action.type_name().as_bytes()),
-            ),
+            ("ce_type", Bytes::from_static(self.action.type_name().as_bytes())),
             ("ce_source", Bytes::from_static(b"/hubbub/ingest")),
             ("content-type", Bytes::from_static(b"application/protobuf")),
         ]
@@ -222,9 +213,7 @@ impl PostEvent {
             )));
         }
         let user_id = match user_id {
-            Some(user_id) => Id::client(user_id)
-                .map_err(|e| named("user_id", &e))?
-                .into_string(),
+            Some(user_id) => Id::client(user_id).map_err(|e| named("user_id", &e))?.into_string(),
             None => String::new(),
         };
         let (post_id, action) = match body {
@@ -239,10 +228,7 @@ impl PostEvent {
                 edit.post_id,
                 Action::Edited {
                     content: edit.content.map(check_content).transpose()?,
-                    hashtags: edit
-                        .hashtags
-                        .map(|tags| check_hashtags(tags.values))
-                        .transpose()?,
+                    hashtags: edit.hashtags.map(|tags| check_hashtags(tags.values)).transpose()?,
                     expected_version: edit.expected_version,
                 },
             ),
@@ -253,16 +239,8 @@ impl PostEvent {
         if user_id.is_empty() && matches!(action, Action::Liked | Action::Unliked) {
             return Err(invalid("a like without a user_id"));
         }
-        let post_id = Id::any(post_id)
-            .map_err(|e| named("post_id", &e))?
-            .into_string();
-        Ok(Self {
-            event_id,
-            time,
-            user_id,
-            post_id,
-            action,
-        })
+        let post_id = Id::any(post_id).map_err(|e| named("post_id", &e))?.into_string();
+        Ok(Self { event_id, time, user_id, post_id, action })
     }
 }
 
@@ -299,10 +277,7 @@ fn check_content(content: String) -> Result<String, DecodeError> {
 /// and what is in the log must stay what it was.
 fn check_hashtags(tags: Vec<String>) -> Result<Vec<String>, DecodeError> {
     if tags.len() > MAX_HASHTAGS {
-        return Err(invalid(format!(
-            "{} hashtags; allowed are {MAX_HASHTAGS}",
-            tags.len()
-        )));
+        return Err(invalid(format!("{} hashtags; allowed are {MAX_HASHTAGS}", tags.len())));
     }
     let is_short = |tag: &String| (1..=MAX_HASHTAG_CHARS).contains(&tag.chars().count());
     if !tags.iter().all(is_short) {

@@ -85,10 +85,7 @@ pub fn normalize_field(tags: &[String]) -> Result<Vec<String>, HashtagError> {
             continue;
         }
         if kept.len() == MAX_HASHTAGS {
-            return Err(HashtagError::TooMany {
-                index,
-                value: shorten(tag),
-            });
+            return Err(HashtagError::TooMany { index, value: shorten(tag) });
         }
         kept.push(folded);
     }

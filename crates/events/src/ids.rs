@@ -53,10 +53,7 @@ impl Id {
             length => return Err(IdError::TooLong(length)),
         }
         if let Some(character) = text.chars().find(|c| !is_allowed(*c)) {
-            return Err(IdError::Character {
-                id: text,
-                character,
-            });
+            return Err(IdError::Character { id: text, character });
         }
         if RESERVED.contains(&text.as_str()) {
             return Err(IdError::Reserved(text));
@@ -94,10 +91,7 @@ impl Id {
         if let Some(index) = index {
             hash.update((index as u64).to_le_bytes());
         }
-        Self(format!(
-            "{DERIVED}{}",
-            URL_SAFE_NO_PAD.encode(hash.finalize())
-        ))
+        Self(format!("{DERIVED}{}", URL_SAFE_NO_PAD.encode(hash.finalize())))
     }
 
     /// Whether it was derived from an idempotency key.
@@ -139,9 +133,7 @@ fn is_allowed(c: char) -> bool {
 pub(crate) fn is_derived(text: &str) -> bool {
     text.strip_prefix(DERIVED).is_some_and(|hash| {
         hash.len() == 43
-            && hash
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+            && hash.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     })
 }
 
@@ -154,18 +146,7 @@ mod tests {
         for good in ["123", "a", "A.b_c:d-e", "...", &"x".repeat(128)] {
             assert_eq!(Id::client(good).map(Id::into_string), Ok(good.to_owned()));
         }
-        for bad in [
-            "",
-            ".",
-            "..",
-            "batch",
-            "a b",
-            "a/b",
-            "é",
-            "~x",
-            "a\0",
-            &"x".repeat(129),
-        ] {
+        for bad in ["", ".", "..", "batch", "a b", "a/b", "é", "~x", "a\0", &"x".repeat(129)] {
             assert!(Id::client(bad).is_err(), "{bad:?}");
         }
     }

@@ -12,10 +12,7 @@ pub mod time;
 pub mod topics;
 
 /// The generated protobuf types of package `hubbub.v1`.
-#[expect(
-    missing_docs,
-    reason = "the documentation of each field is in the .proto file"
-)]
+#[expect(missing_docs, reason = "the documentation of each field is in the .proto file")]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/hubbub.v1.rs"));
 }

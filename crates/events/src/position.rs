@@ -22,11 +22,7 @@ impl TopicPartition {
     /// The position of an offset in this partition.
     #[must_use]
     pub const fn at(self, offset: Offset) -> Position {
-        Position {
-            topic: self.topic,
-            partition: self.partition,
-            offset,
-        }
+        Position { topic: self.topic, partition: self.partition, offset }
     }
 }
 
@@ -51,10 +47,7 @@ impl Position {
     /// The partition it lies in.
     #[must_use]
     pub const fn topic_partition(self) -> TopicPartition {
-        TopicPartition {
-            topic: self.topic,
-            partition: self.partition,
-        }
+        TopicPartition { topic: self.topic, partition: self.partition }
     }
 
     /// What a row that reflects this record carries.
@@ -114,16 +107,8 @@ mod tests {
 
     #[test]
     fn stamps_order_as_generation_and_offset_and_stay_below_a_clock() {
-        let stamps = [
-            (1, -1),
-            (1, 0),
-            (1, 1),
-            (1, (1 << 40) - 2),
-            (2, -1),
-            (2, 0),
-            (511, 7),
-        ]
-        .map(|(generation, offset)| Stamp::new(generation, offset));
+        let stamps = [(1, -1), (1, 0), (1, 1), (1, (1 << 40) - 2), (2, -1), (2, 0), (511, 7)]
+            .map(|(generation, offset)| Stamp::new(generation, offset));
         assert!(stamps.is_sorted_by(|a, b| a < b), "{stamps:?}");
         assert!(stamps.iter().all(|stamp| stamp.0 < 1 << 50));
         assert_eq!(Stamp::new(3, 41).offset(), 41);

@@ -37,13 +37,9 @@ impl Timestamp {
     /// From its protobuf form, cut to the millisecond; `None` outside 1970 to 9999.
     #[must_use]
     pub fn from_proto(proto: &prost_types::Timestamp) -> Option<Self> {
-        let millis = proto
-            .seconds
-            .checked_mul(1000)?
-            .checked_add(i64::from(proto.nanos) / 1_000_000)?;
-        (Self::NEVER.0..=Self::MAX.0)
-            .contains(&millis)
-            .then_some(Self(millis))
+        let millis =
+            proto.seconds.checked_mul(1000)?.checked_add(i64::from(proto.nanos) / 1_000_000)?;
+        (Self::NEVER.0..=Self::MAX.0).contains(&millis).then_some(Self(millis))
     }
 }
 

@@ -36,9 +36,7 @@ impl Topic {
     /// The topic of a stem and a generation, if this build knows it.
     #[must_use]
     pub fn find(stem: &str, generation: i32) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|topic| topic.stem() == stem && topic.generation() == generation)
+        Self::ALL.into_iter().find(|topic| topic.stem() == stem && topic.generation() == generation)
     }
 }
 
@@ -89,10 +87,7 @@ mod tests {
             ("foobar", -790_332_482),
             ("a-little-bit-long-string", -985_981_536),
             ("a-little-bit-longer-string", -1_486_304_829),
-            (
-                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
-                -58_897_971,
-            ),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
             ("abc", 479_470_107),
         ] {
             assert_eq!(murmur2(key.as_bytes()) as i32, hash, "{key}");

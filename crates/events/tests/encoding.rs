@@ -23,16 +23,13 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         (content(), hashtags())
             .prop_map(|(content, hashtags)| Action::Created { content, hashtags }),
-        (
-            option::of(content()),
-            option::of(hashtags()),
-            option::of(any::<i64>())
-        )
-            .prop_map(|(content, hashtags, expected_version)| Action::Edited {
+        (option::of(content()), option::of(hashtags()), option::of(any::<i64>())).prop_map(
+            |(content, hashtags, expected_version)| Action::Edited {
                 content,
                 hashtags,
                 expected_version
-            }),
+            }
+        ),
         Just(Action::Deleted),
     ]
 }
@@ -40,10 +37,7 @@ fn action() -> impl Strategy<Value = Action> {
 fn event() -> impl Strategy<Value = PostEvent> {
     let acted = prop_oneof![
         (option::of(id()), action()),
-        (
-            id().prop_map(Some),
-            prop_oneof![Just(Action::Liked), Just(Action::Unliked)]
-        ),
+        (id().prop_map(Some), prop_oneof![Just(Action::Liked), Just(Action::Unliked)]),
     ];
     (id(), 0..=Timestamp::MAX.0, acted, id()).prop_map(
         |(event_id, time, (user_id, action), post_id)| PostEvent {
@@ -58,31 +52,14 @@ fn event() -> impl Strategy<Value = PostEvent> {
 
 /// The same event as the generated types hold it.
 fn generated(event: &PostEvent) -> v1::Event {
-    let PostEvent {
-        event_id,
-        time,
-        user_id,
-        post_id,
-        action,
-    } = event.clone();
+    let PostEvent { event_id, time, user_id, post_id, action } = event.clone();
     let body = match action {
-        Action::Created { content, hashtags } => Body::PostCreated(v1::PostCreated {
-            post_id,
-            content,
-            hashtags,
-        }),
-        Action::Edited {
-            content,
-            hashtags,
-            expected_version,
-        } => {
+        Action::Created { content, hashtags } => {
+            Body::PostCreated(v1::PostCreated { post_id, content, hashtags })
+        }
+        Action::Edited { content, hashtags, expected_version } => {
             let hashtags = hashtags.map(|values| v1::Hashtags { values });
-            Body::PostEdited(v1::PostEdited {
-                post_id,
-                content,
-                hashtags,
-                expected_version,
-            })
+            Body::PostEdited(v1::PostEdited { post_id, content, hashtags, expected_version })
         }
         Action::Deleted => Body::PostDeleted(v1::PostDeleted { post_id }),
         Action::Liked => Body::PostLiked(v1::PostLiked { post_id }),
@@ -117,20 +94,14 @@ fn borrowed_texts_give_the_same_bytes() {
         time: Timestamp(1),
         user_id: "u".to_owned(),
         post_id: "p".to_owned(),
-        action: Action::Created {
-            content: "c".to_owned(),
-            hashtags: vec!["h".to_owned()],
-        },
+        action: Action::Created { content: "c".to_owned(), hashtags: vec!["h".to_owned()] },
     };
     let borrowed = PostEvent {
         event_id: "e",
         time: Timestamp(1),
         user_id: "u",
         post_id: "p",
-        action: Action::Created {
-            content: "c",
-            hashtags: vec!["h".to_owned()],
-        },
+        action: Action::Created { content: "c", hashtags: vec!["h".to_owned()] },
     };
     assert_eq!(owned.encode(), borrowed.encode());
     assert_eq!(owned.headers(), borrowed.headers());

@@ -20,9 +20,7 @@ fn field(tags: &[&str]) -> Result<Vec<String>, HashtagError> {
 
 fn fault(tag: &str) -> Fault {
     match field(&["fine", tag]) {
-        Err(HashtagError::NotAHashtag {
-            index: 1, fault, ..
-        }) => fault,
+        Err(HashtagError::NotAHashtag { index: 1, fault, .. }) => fault,
         other => panic!("{tag:?} gave {other:?}"),
     }
 }
@@ -42,10 +40,7 @@ fn written(tags: &[String]) -> String {
 #[test]
 fn a_field_is_folded_and_keeps_its_order() {
     assert_eq!(field(&[]), Ok(vec![]));
-    assert_eq!(
-        field(&["#Rust", "b_2", "RUST", "#rust", "A"]),
-        Ok(strings(&["rust", "b_2", "a"]))
-    );
+    assert_eq!(field(&["#Rust", "b_2", "RUST", "#rust", "A"]), Ok(strings(&["rust", "b_2", "a"])));
 }
 
 #[test]
@@ -110,15 +105,9 @@ fn the_length_is_of_the_folded_hashtag_without_its_sign() {
     assert_eq!(field(&[&longest]), Ok(strings(&[&longest])));
     assert_eq!(field(&[&format!("#{longest}")]), Ok(strings(&[&longest])));
     // A letter and its accent are one character in NFC.
-    assert_eq!(
-        field(&[&"e\u{301}".repeat(MAX_HASHTAG_CHARS)]),
-        Ok(strings(&[&longest]))
-    );
+    assert_eq!(field(&[&"e\u{301}".repeat(MAX_HASHTAG_CHARS)]), Ok(strings(&[&longest])));
     assert!(field(&[&"ß".repeat(MAX_HASHTAG_CHARS / 2)]).is_ok());
-    assert_eq!(
-        fault(&"ß".repeat(MAX_HASHTAG_CHARS / 2 + 1)),
-        Fault::TooLong
-    );
+    assert_eq!(fault(&"ß".repeat(MAX_HASHTAG_CHARS / 2 + 1)), Fault::TooLong);
 }
 
 #[test]
@@ -130,13 +119,7 @@ fn a_field_holds_thirty_different_hashtags() {
 
     repeated.push("more".to_owned());
     let error = normalize_field(&repeated).unwrap_err();
-    assert_eq!(
-        error,
-        HashtagError::TooMany {
-            index: 60,
-            value: "more".to_owned()
-        }
-    );
+    assert_eq!(error, HashtagError::TooMany { index: 60, value: "more".to_owned() });
     assert_eq!(
         error.to_string(),
         "hashtags[60] is \"more\", one more than the 30 different hashtags allowed"
@@ -151,10 +134,7 @@ fn hashtags_are_found_in_text() {
         ("#Rust, #rust and #RUST!", &["rust"]),
         ("(#a) \"#b\" .#c\n#d", &["a", "b", "c", "d"]),
         ("#z then #a", &["z", "a"]),
-        (
-            "#snake_case #kebab-case #it's",
-            &["snake_case", "kebab", "it"],
-        ),
+        ("#snake_case #kebab-case #it's", &["snake_case", "kebab", "it"]),
         ("we are #1 of #2024, in #3d and #1_000", &["3d", "1_000"]),
         ("#東京は #Ünïcode #привет", &["東京は", "ünïcode", "привет"]),
         ("東京#東京 東京 #東京", &["東京"]),
@@ -189,10 +169,7 @@ fn text_beyond_the_limits_is_ordinary_text() {
 
 #[test]
 fn a_post_has_those_of_its_field_then_those_of_its_text() {
-    assert_eq!(
-        of_post(&strings(&["b", "a"]), "#C #A #d"),
-        ["b", "a", "c", "d"]
-    );
+    assert_eq!(of_post(&strings(&["b", "a"]), "#C #A #d"), ["b", "a", "c", "d"]);
     assert_eq!(of_post(&[], "#x"), ["x"]);
     assert_eq!(of_post(&strings(&["x"]), ""), ["x"]);
     let field = strings(&["first", "t3"]);
@@ -214,11 +191,7 @@ fn the_worst_texts_take_no_longer_than_their_length() {
     }
     let long = format!("#{}", "ß".repeat(SIZE / 2));
     assert_eq!(in_text(&long), Vec::<String>::new());
-    assert!(
-        started.elapsed() < Duration::from_secs(30),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
 /// The kept form is allowed, and itself, for every character that there is. The checksum changes
@@ -253,9 +226,7 @@ fn tagged_text() -> impl Strategy<Value = String> {
 }
 
 fn repeats(tags: &[String]) -> bool {
-    tags.iter()
-        .enumerate()
-        .any(|(at, tag)| tags[..at].contains(tag))
+    tags.iter().enumerate().any(|(at, tag)| tags[..at].contains(tag))
 }
 
 proptest! {

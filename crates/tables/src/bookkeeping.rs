@@ -16,11 +16,7 @@ impl Frontiers {
     /// The clustering key of a partition of the log.
     #[must_use]
     pub fn key(of: TopicPartition) -> <Self as Table>::Clustering {
-        (
-            of.topic.stem().to_owned(),
-            of.topic.generation(),
-            of.partition,
-        )
+        (of.topic.stem().to_owned(), of.topic.generation(), of.partition)
     }
 }
 

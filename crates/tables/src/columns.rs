@@ -65,9 +65,7 @@ pub struct Unsupported(String);
 impl Unsupported {
     /// A key of a table whose columns are not named one by one.
     pub(crate) fn key(table: &str, names: &[&str], columns: usize) -> Self {
-        Self(format!(
-            "a key of {table} has {columns} columns and the names {names:?}"
-        ))
+        Self(format!("a key of {table} has {columns} columns and the names {names:?}"))
     }
 }
 
@@ -89,10 +87,7 @@ impl<'de> Deserializer<'de> for RecordTracer<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unsupported> {
-        visitor.visit_seq(Fields {
-            fields: fields.iter(),
-            columns: self.0,
-        })
+        visitor.visit_seq(Fields { fields: fields.iter(), columns: self.0 })
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unsupported> {
@@ -100,9 +95,7 @@ impl<'de> Deserializer<'de> for RecordTracer<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Unsupported> {
-        Err(Unsupported::custom(
-            "a record is a struct with named fields, or ()",
-        ))
+        Err(Unsupported::custom("a record is a struct with named fields, or ()"))
     }
 
     serde::forward_to_deserialize_any! {

@@ -36,12 +36,7 @@ impl LikesHead {
     /// That of a post just created.
     #[must_use]
     pub fn created_by(user_id: &str) -> Self {
-        Self {
-            life: Life::Live,
-            user_id: user_id.to_owned(),
-            version: 1,
-            like_count: 0,
-        }
+        Self { life: Life::Live, user_id: user_id.to_owned(), version: 1, like_count: 0 }
     }
 }
 

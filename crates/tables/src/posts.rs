@@ -119,12 +119,7 @@ impl Receipts {
     /// The partition key of a position's receipt.
     #[must_use]
     pub fn key(at: Position) -> <Self as Table>::Partition {
-        (
-            at.topic.stem().to_owned(),
-            at.topic.generation(),
-            at.partition,
-            at.offset,
-        )
+        (at.topic.stem().to_owned(), at.topic.generation(), at.partition, at.offset)
     }
 }
 

@@ -53,12 +53,7 @@ fn key_columns<K: Key>(
         return Err(Unsupported::key(table, names, K::TYPES.len()));
     }
     let columns = names.iter().zip(K::TYPES);
-    Ok(columns
-        .map(|(name, column_type)| Column {
-            name,
-            column_type: *column_type,
-        })
-        .collect())
+    Ok(columns.map(|(name, column_type)| Column { name, column_type: *column_type }).collect())
 }
 
 /// The shape of every table, in the order of the schema.
@@ -89,17 +84,12 @@ mod tests {
     fn a_shape_is_what_the_table_declares() {
         let shape = TableShape::of::<PostsByAuthor>().unwrap();
         let columns = |columns: &[Column]| -> Vec<String> {
-            let text = columns
-                .iter()
-                .map(|c| format!("{} {}", c.name, c.column_type));
+            let text = columns.iter().map(|c| format!("{} {}", c.name, c.column_type));
             text.collect()
         };
         assert_eq!(shape.name, "posts_by_author");
         assert_eq!(columns(&shape.partition), ["user_id text"]);
-        assert_eq!(
-            columns(&shape.clustering),
-            ["created_at timestamp", "post_id text"]
-        );
+        assert_eq!(columns(&shape.clustering), ["created_at timestamp", "post_id text"]);
         assert!(shape.descending);
         assert_eq!(columns(&shape.head), [""; 0]);
         assert_eq!(columns(&shape.row), ["gone boolean"]);
@@ -114,12 +104,7 @@ mod tests {
             let parts = [&table.partition, &table.clustering, &table.head, &table.row];
             let mut seen = HashSet::from(["position", "head_position"]);
             for column in parts.into_iter().flatten() {
-                assert!(
-                    seen.insert(column.name),
-                    "{} twice in {}",
-                    column.name,
-                    table.name
-                );
+                assert!(seen.insert(column.name), "{} twice in {}", column.name, table.name);
             }
         }
     }

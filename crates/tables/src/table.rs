@@ -78,11 +78,7 @@ pub struct Change<T: Table> {
 /// Written out, as a derived one would ask the table itself to be `Clone`.
 impl<T: Table> Clone for Change<T> {
     fn clone(&self) -> Self {
-        Self {
-            partition: self.partition.clone(),
-            head: self.head.clone(),
-            rows: self.rows.clone(),
-        }
+        Self { partition: self.partition.clone(), head: self.head.clone(), rows: self.rows.clone() }
     }
 }
 
