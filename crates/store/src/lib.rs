@@ -1,0 +1,23 @@
+//! Keeps the tables of the read model, and caches in front of them.
+//!
+//! [`Store`] opens a typed handle, [`Rows`], on any declared table; no backend knows
+//! what a table means. An older write never hides a newer one: see [`Rows::apply`].
+//! [`Engine`] is the store that the settings name, [`MemoryCache`] spares it repeated
+//! reads, and [`Progress`] tells readers how far the projections are.
+
+pub mod cache;
+pub mod embedded;
+mod engine;
+mod frontiers;
+pub mod port;
+mod progress;
+mod settings;
+mod timing;
+
+pub use cache::{Cached, MemoryCache};
+pub use embedded::EmbeddedStore;
+pub use engine::Engine;
+pub use frontiers::{frontiers_table, load_frontiers};
+pub use port::{Error, Rows, Store};
+pub use progress::{Need, Progress, Waited};
+pub use settings::{EmbeddedSettings, MemoryCacheSettings, StoreSettings};

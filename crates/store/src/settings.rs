@@ -1,0 +1,47 @@
+//! What an operator may set about the store and its cache.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+/// Which store keeps the tables, and its settings.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum StoreSettings {
+    /// In the process, on local disk.
+    Embedded(EmbeddedSettings),
+}
+
+/// The settings of the embedded store.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddedSettings {
+    /// Memory for what was read from disk.
+    pub cache_size: ByteSize,
+    /// Memory in which each table gathers writes before they go to its files; 1 MiB to
+    /// 64 MiB. Holds for tables that are made from then on.
+    #[serde(deserialize_with = "memtable_size")]
+    pub memtable_size: ByteSize,
+    /// Memory for writes that wait for the disk. Beyond it writers wait.
+    pub queue_size: ByteSize,
+}
+
+/// The settings of the cache in the process.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryCacheSettings {
+    /// Memory for entries.
+    pub size: ByteSize,
+    /// How long an entry is served.
+    #[serde(with = "humantime_serde")]
+    pub time_to_live: Duration,
+}
+
+fn memtable_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    let size = ByteSize::deserialize(deserializer)?;
+    if (ByteSize::mib(1)..=ByteSize::mib(64)).contains(&size) {
+        return Ok(size);
+    }
+    Err(de::Error::custom(format_args!("{size} is not allowed: a memtable is 1 MiB to 64 MiB")))
+}

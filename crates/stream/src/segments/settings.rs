@@ -1,0 +1,53 @@
+//! The settings of the embedded log.
+
+use std::ops::RangeInclusive;
+
+use bytesize::ByteSize;
+use serde::Deserialize;
+
+use crate::Error;
+
+/// The settings of the embedded log.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentsSettings {
+    /// How many partitions every topic has, 1 to 1024; fixed when the log is made.
+    pub partitions: u16,
+    /// From what size on a segment file is left for the next, 64 KiB to 1 GiB.
+    pub segment_size: ByteSize,
+    /// How much may wait to be written before appends are refused, 64 KiB to 1 GiB.
+    pub queue_size: ByteSize,
+}
+
+impl Default for SegmentsSettings {
+    fn default() -> Self {
+        Self { partitions: 12, segment_size: ByteSize::mib(64), queue_size: ByteSize::mib(32) }
+    }
+}
+
+const PARTITIONS: RangeInclusive<u16> = 1..=1024;
+const SIZES: RangeInclusive<ByteSize> = ByteSize::kib(64)..=ByteSize::gib(1);
+
+impl SegmentsSettings {
+    /// Refuses what is out of range.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if !PARTITIONS.contains(&self.partitions) {
+            return Err(Error::Permanent(format!(
+                "log.partitions is {}: {} to {} are allowed",
+                self.partitions,
+                PARTITIONS.start(),
+                PARTITIONS.end(),
+            )));
+        }
+        for (name, size) in [("segment_size", self.segment_size), ("queue_size", self.queue_size)] {
+            if !SIZES.contains(&size) {
+                return Err(Error::Permanent(format!(
+                    "log.{name} is {size}: {} to {} are allowed",
+                    SIZES.start(),
+                    SIZES.end(),
+                )));
+            }
+        }
+        Ok(())
+    }
+}

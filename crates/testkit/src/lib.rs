@@ -1,0 +1,14 @@
+//! The tests' own: conformance suites that any implementation of a port must pass, a log in memory,
+//! and what end-to-end suites are made of: a client of the HTTP contract, and real processes.
+
+pub mod answer;
+pub mod client;
+pub mod faulty_disk;
+pub mod log_conformance;
+pub mod memory_log;
+pub mod memory_store;
+pub mod model;
+pub mod operations;
+pub mod process;
+pub mod store_conformance;
+pub mod story;

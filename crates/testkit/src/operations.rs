@@ -1,0 +1,69 @@
+//! A client of the operations ports of one hubbub, all of its processes together.
+
+use reqwest::Method;
+
+use crate::{answer::Answer, client::Client};
+
+/// The operations ports of one hubbub.
+#[derive(Clone, Debug)]
+pub struct Operations(Vec<Client>);
+
+impl Operations {
+    /// A client of the ports at these URLs.
+    #[must_use]
+    pub fn new<'a>(urls: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(urls.into_iter().map(|url| Client::new(url, url)).collect())
+    }
+
+    /// What each port answers.
+    ///
+    /// # Panics
+    /// Where one does not.
+    pub async fn get(&self, path: &str) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        for client in &self.0 {
+            let answer = client.query(Method::GET, path).attempt().await;
+            answers.push(answer.unwrap_or_else(|error| panic!("{path}: no answer: {error:?}")));
+        }
+        answers
+    }
+
+    /// The metrics of all processes.
+    ///
+    /// # Panics
+    /// Where a port does not answer them.
+    pub async fn metrics(&self) -> Metrics {
+        let answers = self.get("/metrics").await.into_iter().map(|answer| answer.expect(200));
+        Metrics(answers.map(|answer| String::from_utf8_lossy(&answer.body).into_owned()).collect())
+    }
+}
+
+/// Metrics in Prometheus's text format.
+#[derive(Clone, Debug)]
+pub struct Metrics(pub String);
+
+impl Metrics {
+    /// The sum of the samples of this name that have these labels.
+    #[must_use]
+    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        self.samples()
+            .filter(|(found, has, _)| {
+                *found == name
+                    && labels
+                        .iter()
+                        .all(|(label, value)| has.contains(&format!("{label}=\"{value}\"")))
+            })
+            .map(|(.., value)| value)
+            .sum()
+    }
+
+    /// Name, labels and value of each.
+    fn samples(&self) -> impl Iterator<Item = (&str, &str, f64)> {
+        let lines = self.0.lines().filter(|line| !line.starts_with('#'));
+        lines.filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+            Some((name, labels, value.parse().ok()?))
+        })
+    }
+}

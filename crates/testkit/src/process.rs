@@ -1,0 +1,189 @@
+//! Real processes of the binary under test: started, watched, told to end, and killed.
+
+use std::{
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
+use serde_json::Value;
+
+/// Between two looks at a process.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The command that serves everything in one process: on free ports, with its data in a folder, and with no settings from
+/// the outside.
+#[must_use]
+pub fn all_in_one(binary: &Path, data: &Path) -> Command {
+    let mut command = hubbub(binary);
+    command.env("HUBBUB__DATA__PATH", data);
+    command
+}
+
+/// The command of the binary, with free ports and no settings from the outside.
+#[must_use]
+pub fn hubbub(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
+    for (name, _) in
+        env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HUBBUB__"))
+    {
+        command.env_remove(name);
+    }
+    command
+        .env("HUBBUB__HTTP__LISTEN", "127.0.0.1:0")
+        .env("HUBBUB__OPERATIONS__LISTEN", "127.0.0.1:0")
+        .env("HUBBUB__TELEMETRY__LOG_FORMAT", "json");
+    command
+}
+
+/// Where a process serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Urls {
+    /// The base URL of its API.
+    pub api: String,
+    /// The base URL of its operations port.
+    pub operations: String,
+}
+
+/// A running process, which is killed when this is dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a command; what it writes goes to a file.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    #[must_use]
+    pub fn start(mut command: Command, log: &Path) -> Self {
+        let start = || {
+            let file = File::create(log)?;
+            command.stdout(file.try_clone()?).stderr(file).spawn()
+        };
+        let child = start_or_panic(start, log);
+        Self { child, log: log.to_owned() }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything that it has written so far.
+    #[must_use]
+    pub fn output(&self) -> String {
+        fs::read(&self.log)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Waits until it says where it listens.
+    ///
+    /// # Panics
+    /// Where it ends, or says nothing in time.
+    pub async fn ready(&mut self, within: Duration) -> Urls {
+        let deadline = Instant::now() + within;
+        loop {
+            let output = self.output();
+            if let Some(urls) = output.lines().find_map(urls) {
+                return urls;
+            }
+            if let Some(status) = self.ended_by_now() {
+                panic!("it ended with {status}:\n{}", self.output());
+            }
+            assert!(Instant::now() < deadline, "not ready within {within:?}:\n{output}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Panics
+    /// Where there is no such process any more.
+    pub fn signal(&self, signal: Signal) {
+        let sent = i32::try_from(self.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .map(|id| kill_process(id, signal));
+        assert!(matches!(sent, Some(Ok(()))), "{signal:?} cannot be sent: {sent:?}");
+    }
+
+    /// Ends it with SIGKILL, and waits until it is gone.
+    ///
+    /// # Panics
+    /// Where that is not possible.
+    pub fn kill(&mut self) {
+        let killed = self.child.kill().and_then(|()| self.child.wait());
+        assert!(killed.is_ok(), "it cannot be killed: {killed:?}");
+    }
+
+    /// Waits for its own end.
+    ///
+    /// # Panics
+    /// Where it goes on for longer.
+    pub async fn ended(&mut self, within: Duration) -> ExitStatus {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.ended_by_now() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it runs on after {within:?}:\n{}", self.output());
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn ended_by_now(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap_or_else(|error| panic!("it cannot be waited for: {error}"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A process that ends with the tests that share it, however these end, and takes its folder along. (Statics are never
+/// dropped, and a test that is killed drops nothing.)
+///
+/// # Panics
+/// Where it cannot be started.
+#[must_use]
+pub fn start_shared(command: &Command, folder: &Path) -> Process {
+    // The pipe to its standard input closes with the process that holds the other end.
+    const SCRIPT: &str =
+        r#""$@" </dev/null & read -r _; kill -9 $!; wait $! 2>/dev/null; rm -rf "$SHARED_FOLDER""#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", SCRIPT, "sh"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell.env("SHARED_FOLDER", folder).stdin(Stdio::piped());
+    Process::start(shell, &folder.join("log"))
+}
+
+fn start_or_panic(start: impl FnOnce() -> std::io::Result<Child>, log: &Path) -> Child {
+    start().unwrap_or_else(|error| {
+        panic!("it cannot be started with its log in {}: {error}", log.display())
+    })
+}
+
+/// The URLs that a line of the log names.
+fn urls(line: &str) -> Option<Urls> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let url = |name: &str| Some(format!("http://{}", line[name].as_str()?));
+    Some(Urls { api: url("api")?, operations: url("operations")? })
+}
