@@ -1,0 +1,27 @@
+//! Runs a projection: polls the log, decodes, folds, loads, writes, and moves the
+//! frontier.
+//!
+//! One task owns all state of a projection's partitions; each partition has at most
+//! one batch in flight. The runner drives any [`Projection`](hubbub_projections::Projection)
+//! over any log and store, and does not know what a post is.
+
+mod backoff;
+mod batch;
+mod dead_letters;
+mod gather;
+mod halt;
+mod lane;
+mod load;
+mod metric;
+mod runner;
+mod settings;
+mod slot;
+mod status;
+mod watch;
+mod write;
+
+pub use dead_letters::{HEADER_PREFIX, LIMIT_PERCENT, WINDOW_RECORDS};
+pub use halt::{Halt, HaltReason};
+pub use runner::{Error, Handle, Observer, Parts, Report, spawn};
+pub use settings::WorkerSettings;
+pub use status::{PartitionState, PartitionStatus};

@@ -1,0 +1,485 @@
+//! The task that owns all state of a projection's partitions.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::pending,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, Shared},
+    stream::FuturesUnordered,
+};
+use hubbub_events::{Offset, TopicPartition};
+use hubbub_projections::Projection;
+use hubbub_store::Store;
+use hubbub_stream::{Consumer, Log, Polled};
+use hubbub_tables::Build;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Halt, PartitionState, PartitionStatus, WorkerSettings,
+    lane::{Context, Finished, Lane},
+    slot::{Slot, Work},
+    status::Board,
+    watch::watch,
+};
+
+/// What ends a projection's run, and with it the process.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The log is not the one that the tables were folded from, or lost its end.
+    #[error(
+        "the topic was recreated: {0}; delete the tables to fold them anew, or bring the log back"
+    )]
+    Recreated(String),
+    /// The log ended its consumer.
+    #[error("the log cannot be consumed: {0}")]
+    Log(String),
+    /// The store refused for good before anything was folded.
+    #[error("the store cannot be used: {0}")]
+    Store(String),
+    /// A partition stood still without a reason.
+    #[error(
+        "{projection} made no progress on {topic_partition} for {after:?} behind offset {frontier}, with a lag of {lag}"
+    )]
+    Stalled {
+        /// The projection.
+        projection: &'static str,
+        /// The partition of the log.
+        topic_partition: TopicPartition,
+        /// Where it stands.
+        frontier: Offset,
+        /// The records that wait.
+        lag: i64,
+        /// For how long.
+        after: Duration,
+    },
+    /// A defect of this build.
+    #[error("the task of {0} panicked")]
+    Panicked(&'static str),
+}
+
+impl From<hubbub_stream::Error> for Error {
+    fn from(error: hubbub_stream::Error) -> Self {
+        match error {
+            hubbub_stream::Error::Recreated(detail) => Self::Recreated(detail),
+            error => Self::Log(error.to_string()),
+        }
+    }
+}
+
+/// Something that a partition's readers want to know at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// Everything up to this offset is folded and durable.
+    Advanced(Offset),
+    /// It stands still.
+    Halted(Halt),
+    /// It goes on after a halt.
+    Resumed,
+}
+
+/// Told of every step, from the runner's own task: it must return at once.
+pub type Observer = Arc<dyn Fn(&'static str, TopicPartition, Report) + Send + Sync>;
+
+/// What a projection runs on.
+pub struct Parts<S> {
+    /// Where the records come from, and dead letters go.
+    pub log: Arc<dyn Log>,
+    /// Where the tables are.
+    pub store: S,
+    /// The build of the tables that are written.
+    pub build: Build,
+    /// Budgets and times.
+    pub settings: WorkerSettings,
+    /// Who is told of progress.
+    pub observer: Observer,
+    /// Cancelled to end: nothing new is begun, what is in flight is finished.
+    pub stop: CancellationToken,
+    /// Cancelled when there is no more time for that: what is in flight is dropped.
+    pub abandon: CancellationToken,
+}
+
+/// A running projection. Clones are of the same.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    projection: &'static str,
+    board: Board,
+    commands: mpsc::Sender<Resume>,
+    ended: Shared<BoxFuture<'static, Result<(), Error>>>,
+}
+
+struct Resume {
+    partition: Option<i32>,
+    accept_dead_letters: bool,
+    resumed: oneshot::Sender<usize>,
+}
+
+impl Handle {
+    /// The projection's name.
+    #[must_use]
+    pub fn projection(&self) -> &'static str {
+        self.projection
+    }
+
+    /// How its partitions stand.
+    #[must_use]
+    pub fn status(&self) -> Vec<PartitionStatus> {
+        self.board.snapshot()
+    }
+
+    /// Ends the halt of one partition, or of all; answers how many were halted.
+    /// Accepting dead letters lifts their limit until none is left in the window.
+    pub async fn resume(&self, partition: Option<i32>, accept_dead_letters: bool) -> usize {
+        let (resumed, answer) = oneshot::channel();
+        let command = Resume { partition, accept_dead_letters, resumed };
+        if self.commands.send(command).await.is_err() {
+            return 0;
+        }
+        answer.await.unwrap_or(0)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// Whatever ended it before it was told to stop.
+    pub async fn join(&self) -> Result<(), Error> {
+        self.ended.clone().await
+    }
+}
+
+/// Runs a projection until it is stopped, or cannot go on.
+#[must_use]
+pub fn spawn<P: Projection, S: Store>(parts: Parts<S>) -> Handle {
+    let board = Board::new(P::NAME);
+    let (commands, inbox) = mpsc::channel(8);
+    let task = tokio::spawn(run::<P, S>(parts, board.clone(), inbox));
+    let ended = task.map(|ended| ended.unwrap_or(Err(Error::Panicked(P::NAME)))).boxed().shared();
+    Handle { projection: P::NAME, board, commands, ended }
+}
+
+async fn run<P: Projection, S: Store>(
+    parts: Parts<S>,
+    board: Board,
+    inbox: mpsc::Receiver<Resume>,
+) -> Result<(), Error> {
+    let group = format!("hubbub.{}.b{}", P::NAME, parts.build);
+    let consumer = parts.log.consume(&group, P::TOPIC).await?;
+    let watching = watch(board.clone(), parts.log.clone(), parts.settings.stall_timeout);
+    let runner = Runner::<P, S> {
+        partitions: parts.log.partitions(P::TOPIC),
+        context: Context {
+            log: parts.log,
+            store: parts.store,
+            build: parts.build,
+            settings: parts.settings,
+            board,
+        },
+        consumer,
+        observer: parts.observer,
+        abandon: parts.abandon,
+        slots: BTreeMap::new(),
+        in_flight: FuturesUnordered::new(),
+        revoked: BTreeSet::new(),
+        revoked_at: None,
+    };
+    tokio::select! {
+        biased;
+        result = runner.run(parts.stop, inbox) => result,
+        stalled = watching => Err(stalled),
+    }
+}
+
+struct Runner<P: Projection, S: Store> {
+    context: Context<S>,
+    partitions: i32,
+    consumer: Box<dyn Consumer>,
+    observer: Observer,
+    abandon: CancellationToken,
+    slots: BTreeMap<TopicPartition, Slot<P, S>>,
+    in_flight: FuturesUnordered<BoxFuture<'static, Ended<P, S>>>,
+    /// What was revoked and is not yet released.
+    revoked: BTreeSet<TopicPartition>,
+    /// When the oldest revocation that is not yet answered came.
+    revoked_at: Option<Instant>,
+}
+
+/// A lane that comes back from its work.
+enum Ended<P: Projection, S: Store> {
+    Opened(TopicPartition, Result<Lane<P, S>, Error>),
+    Worked(Lane<P, S>, Finished<P>),
+    Abandoned(TopicPartition),
+}
+
+impl<P: Projection, S: Store> Runner<P, S> {
+    async fn run(
+        mut self,
+        stop: CancellationToken,
+        mut inbox: mpsc::Receiver<Resume>,
+    ) -> Result<(), Error> {
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(resume) = inbox.recv() => self.resume(resume)?,
+                Some(ended) = self.in_flight.next(), if !self.in_flight.is_empty() => self.end(ended)?,
+                () = past(self.revoked_at, self.context.settings.revocation_timeout) => self.abandon_revoked(),
+                polled = self.consumer.poll() => self.take(polled?)?,
+            }
+        }
+        while let Some(ended) = self.in_flight.next().await {
+            self.note_end(ended)?;
+        }
+        self.consumer.close().await;
+        Ok(())
+    }
+
+    fn take(&mut self, polled: Polled) -> Result<(), Error> {
+        match polled {
+            Polled::Assigned(assigned) => assigned.into_iter().for_each(|of| self.open(of)),
+            Polled::Revoked(revoked) => self.revoke(&revoked),
+            Polled::Records(of, records) => {
+                let budget = self.per_partition(self.context.settings.queue_size.as_u64());
+                let Some(slot) = self.slots.get_mut(&of) else {
+                    return Ok(());
+                };
+                slot.enqueue(records);
+                if slot.queued_bytes() > budget && !slot.is_paused {
+                    slot.is_paused = true;
+                    self.consumer.pause(of);
+                }
+                self.begin_batch(of);
+            }
+            Polled::Unreadable(at, detail) => {
+                let of = at.topic_partition();
+                if let Some(slot) = self.slots.get_mut(&of) {
+                    slot.set_unreadable(at.offset, detail);
+                }
+                self.begin_batch(of);
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, of: TopicPartition) {
+        let abandon = self.abandon.child_token();
+        self.context.board.add(of);
+        self.slots.insert(of, Slot::new(of, abandon.clone()));
+        let opening = Lane::open(of, self.context.clone());
+        self.in_flight.push(
+            async move {
+                tokio::select! {
+                    biased;
+                    () = abandon.cancelled() => Ended::Abandoned(of),
+                    lane = opening => Ended::Opened(of, lane),
+                }
+            }
+            .boxed(),
+        );
+    }
+
+    /// Hands the next batch to the lane, if it is idle and there is one.
+    fn begin_batch(&mut self, of: TopicPartition) {
+        let Some(slot) = self.slots.get_mut(&of).filter(|_| !self.revoked.contains(&of)) else {
+            return;
+        };
+        let mut lane = match std::mem::replace(&mut slot.work, Work::Busy) {
+            Work::Idle(lane) => lane,
+            work => {
+                slot.work = work;
+                return;
+            }
+        };
+        let batch = match slot.next_batch(self.context.settings.batch_records, self.partitions) {
+            Ok(batch) => batch,
+            Err(halt) => return self.halt(lane, halt),
+        };
+        let oldest = batch.first().map(|item| item.record.time);
+        self.context.board.update(of, |status| status.oldest_waiting = oldest);
+        if batch.is_empty() {
+            slot.work = Work::Idle(lane);
+            return;
+        }
+        let abandon = slot.abandon.clone();
+        self.in_flight.push(
+            async move {
+                tokio::select! {
+                    biased;
+                    () = abandon.cancelled() => Ended::Abandoned(of),
+                    finished = lane.work(batch) => Ended::Worked(*lane, finished),
+                }
+            }
+            .boxed(),
+        );
+    }
+
+    /// A lane came back: notes what it did, and gives it more.
+    fn end(&mut self, ended: Ended<P, S>) -> Result<(), Error> {
+        let Some(of) = self.note_end(ended)? else {
+            return Ok(());
+        };
+        self.release_revoked();
+        self.resume_delivery(of);
+        self.begin_batch(of);
+        Ok(())
+    }
+
+    fn note_end(&mut self, ended: Ended<P, S>) -> Result<Option<TopicPartition>, Error> {
+        match ended {
+            Ended::Opened(of, lane) => {
+                let lane = lane?;
+                let next = lane.frontier + 1;
+                if self.revoked.contains(&of) {
+                    self.forget(of);
+                    return Ok(Some(of));
+                }
+                self.consumer.start(of, next)?;
+                self.context.board.update(of, |status| status.frontier = lane.frontier);
+                self.context.board.set_state(of, PartitionState::Running);
+                (self.observer)(P::NAME, of, Report::Advanced(lane.frontier));
+                if let Some(slot) = self.slots.get_mut(&of) {
+                    slot.start_from(next);
+                    slot.work = Work::Idle(Box::new(lane));
+                }
+                Ok(Some(of))
+            }
+            Ended::Worked(lane, finished) => Ok(Some(self.note_work(lane, finished))),
+            Ended::Abandoned(of) => {
+                tracing::warn!(projection = P::NAME, topic = %of.topic, partition = of.partition, "dropped what was in flight; it will be replayed");
+                self.forget(of);
+                self.release_revoked();
+                Ok(None)
+            }
+        }
+    }
+
+    fn note_work(&mut self, mut lane: Lane<P, S>, finished: Finished<P>) -> TopicPartition {
+        let of = lane.of;
+        let frontier = lane.frontier;
+        self.context.board.update(of, |status| status.frontier = frontier);
+        self.consumer.commit(of, frontier + 1);
+        (self.observer)(P::NAME, of, Report::Advanced(frontier));
+        lane.trim(self.per_partition(self.context.settings.view_size.as_u64()));
+        if let Some(slot) = self.slots.get_mut(&of) {
+            slot.put_back(finished.rest);
+            let oldest = slot.oldest_waiting();
+            self.context.board.update(of, |status| status.oldest_waiting = oldest);
+        }
+        match finished.halt {
+            Some(halt) => self.halt(Box::new(lane), halt),
+            None => {
+                if let Some(slot) = self.slots.get_mut(&of) {
+                    slot.work = Work::Idle(Box::new(lane));
+                }
+            }
+        }
+        of
+    }
+
+    fn resume_delivery(&mut self, of: TopicPartition) {
+        let budget = self.per_partition(self.context.settings.queue_size.as_u64());
+        if let Some(slot) = self.slots.get_mut(&of)
+            && slot.is_paused
+            && !slot.is_halted()
+            && slot.queued_bytes() <= budget / 2
+        {
+            slot.is_paused = false;
+            self.consumer.resume(of);
+        }
+    }
+
+    fn halt(&mut self, lane: Box<Lane<P, S>>, halt: Halt) {
+        let of = lane.of;
+        tracing::error!(
+            projection = P::NAME, topic = %of.topic, partition = of.partition, offset = halt.at,
+            reason = %halt.reason, detail = halt.detail, "the partition is halted"
+        );
+        self.consumer.pause(of);
+        self.context.board.set_state(of, PartitionState::Halted(halt.clone()));
+        (self.observer)(P::NAME, of, Report::Halted(halt.clone()));
+        if let Some(slot) = self.slots.get_mut(&of) {
+            slot.is_paused = true;
+            slot.work = Work::Halted(lane, halt);
+        }
+    }
+
+    fn resume(&mut self, command: Resume) -> Result<(), Error> {
+        let mut resumed = 0;
+        for slot in self.slots.values_mut() {
+            let of = slot.of;
+            if command.partition.is_some_and(|wanted| wanted != of.partition) {
+                continue;
+            }
+            match std::mem::replace(&mut slot.work, Work::Busy) {
+                Work::Halted(mut lane, halt) => {
+                    lane.resume(command.accept_dead_letters);
+                    slot.start_from(lane.frontier + 1);
+                    self.consumer.start(of, lane.frontier + 1)?;
+                    self.consumer.resume(of);
+                    slot.work = Work::Idle(lane);
+                    self.context.board.set_state(of, PartitionState::Running);
+                    (self.observer)(P::NAME, of, Report::Resumed);
+                    tracing::info!(
+                        projection = P::NAME, topic = %of.topic, partition = of.partition,
+                        offset = halt.at, reason = %halt.reason, "the partition is resumed"
+                    );
+                    resumed += 1;
+                }
+                work => slot.work = work,
+            }
+        }
+        // Whoever asked may have gone; the partitions are resumed all the same.
+        let _ = command.resumed.send(resumed);
+        Ok(())
+    }
+
+    fn revoke(&mut self, revoked: &[TopicPartition]) {
+        self.revoked.extend(revoked);
+        self.revoked_at.get_or_insert_with(Instant::now);
+        self.release_revoked();
+    }
+
+    /// Lets go of the revoked partitions once none of them is at work.
+    fn release_revoked(&mut self) {
+        let mut slots = self.revoked.iter().filter_map(|of| self.slots.get(of));
+        if self.revoked.is_empty() || slots.any(Slot::is_busy) {
+            return;
+        }
+        let released = Vec::from_iter(std::mem::take(&mut self.revoked));
+        released.iter().for_each(|of| self.forget(*of));
+        self.consumer.release(&released);
+        self.revoked_at = None;
+    }
+
+    fn abandon_revoked(&mut self) {
+        let slots = self.revoked.iter().filter_map(|of| self.slots.get(of));
+        slots.for_each(|slot| slot.abandon.cancel());
+        self.revoked_at = self.revoked_at.map(|_| Instant::now());
+    }
+
+    fn forget(&mut self, of: TopicPartition) {
+        self.slots.remove(&of);
+        self.context.board.remove(of);
+    }
+
+    /// A projection's budget, shared evenly by its partitions.
+    fn per_partition(&self, bytes: u64) -> usize {
+        const LEAST: usize = 64 * 1024;
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        (bytes / self.slots.len().max(1)).max(LEAST)
+    }
+}
+
+async fn past(since: Option<Instant>, timeout: Duration) {
+    match since {
+        Some(since) => tokio::time::sleep_until(since + timeout).await,
+        None => pending().await,
+    }
+}
