@@ -1,0 +1,88 @@
+//! What is recorded of every request: one log line, and its time in a histogram.
+
+use std::time::Duration;
+
+use axum::response::Response;
+use http::{Method, StatusCode};
+use tracing::{debug, error, warn};
+
+use crate::{problem::Failure, request_id::RequestId};
+
+/// A request and its answer.
+pub(crate) struct Exchange<'a> {
+    pub(crate) method: &'a Method,
+    /// The template of the route that matched.
+    pub(crate) route: Option<&'a str>,
+    pub(crate) request_id: &'a RequestId,
+    pub(crate) duration: Duration,
+    pub(crate) response: &'a Response,
+}
+
+pub(crate) fn record(exchange: &Exchange<'_>) {
+    let route = exchange.route.unwrap_or("unmatched");
+    let method = known_method(exchange.method);
+    let status = exchange.response.status();
+    metrics::histogram!(
+        "http_server_request_duration_seconds",
+        "route" => route.to_owned(),
+        "method" => method,
+        "status" => status.as_str().to_owned(),
+    )
+    .record(exchange.duration);
+
+    let duration_ms = exchange.duration.as_secs_f64() * 1_000.0;
+    let request_id = exchange.request_id.as_str();
+    let http_status = status.as_u16();
+    if !status.is_server_error() {
+        debug!(
+            request_id,
+            method,
+            http.route = route,
+            http.status = http_status,
+            duration_ms,
+            "request answered"
+        );
+        return;
+    }
+    let failure = exchange.response.extensions().get::<Failure>();
+    let problem = failure.map_or("", |failure| failure.kind.slug());
+    let cause = failure.map_or("", |failure| &failure.detail);
+    // 500 is a defect of ours; the others say that something we depend on, or a limit, stood in the way.
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        error!(
+            request_id,
+            method,
+            http.route = route,
+            http.status = http_status,
+            duration_ms,
+            problem,
+            cause,
+            "request failed"
+        );
+    } else {
+        warn!(
+            request_id,
+            method,
+            http.route = route,
+            http.status = http_status,
+            duration_ms,
+            problem,
+            cause,
+            "request not served"
+        );
+    }
+}
+
+/// Methods that a client makes up must not make up label values.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
