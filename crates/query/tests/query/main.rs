@@ -1,0 +1,11 @@
+//! The read API by its routes, over a real store whose tables the tests write.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper fails its test by a panic")]
+
+mod absences;
+mod analyses;
+mod lists;
+mod posts;
+mod probe;
+mod receipts;
+mod tokens;
+mod world;
