@@ -1,0 +1,136 @@
+//! Talks to the operations port of a running hubbub, for the command line.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use reqwest::RequestBuilder;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::operations::{DeadLetter, DeadLetterPage, Resume, Resumed, Start};
+
+/// No answer of an operations port takes longer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client of one operations port.
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Client {
+    /// A client of the port at this URL.
+    ///
+    /// # Errors
+    /// Where the URL is none that can be asked.
+    pub fn new(url: &str) -> anyhow::Result<Self> {
+        Ok(Self { http: http_client()?, base: base(url)? })
+    }
+
+    /// Asks whether it is ready.
+    ///
+    /// # Errors
+    /// What keeps it from being ready, or from answering.
+    pub async fn healthcheck(&self) -> anyhow::Result<()> {
+        self.get::<Value>("/readyz").await?;
+        Ok(writeln!(io::stdout(), "ready")?)
+    }
+
+    /// Prints a page of dead letters, one a line.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub async fn list_dead_letters(&self, from: Start, limit: usize) -> anyhow::Result<()> {
+        let Start { partition, offset } = from;
+        let path = format!("/dead-letters?partition={partition}&offset={offset}&limit={limit}");
+        let page: DeadLetterPage = self.get(&path).await?;
+        let mut out = io::stdout().lock();
+        if page.items.is_empty() {
+            return Ok(writeln!(out, "no dead letters")?);
+        }
+        writeln!(
+            out,
+            "{:>9} {:>8}  {:<24}  {:<10}  {:<28}  REASON",
+            "PARTITION", "OFFSET", "TIME", "PROJECTION", "SOURCE"
+        )?;
+        for letter in page.items {
+            let source = &letter.source;
+            let source = format!("{}/{}@{}", source.topic, source.partition, source.offset);
+            let DeadLetter { partition, offset, time, projection, reason, .. } = letter;
+            writeln!(
+                out,
+                "{partition:>9} {offset:>8}  {time:<24}  {projection:<10}  {source:<28}  {reason}"
+            )?;
+        }
+        if let Some(next) = page.next {
+            writeln!(out, "\nmore: hubbub dead-letters list --from {next} --limit {limit}")?;
+        }
+        Ok(())
+    }
+
+    /// Prints one dead letter.
+    ///
+    /// # Errors
+    /// Where there is none, or it does not answer.
+    pub async fn show_dead_letter(&self, partition: i32, offset: i64) -> anyhow::Result<()> {
+        let letter: Value = self.get(&format!("/dead-letters/{partition}/{offset}")).await?;
+        Ok(writeln!(io::stdout(), "{letter:#}")?)
+    }
+
+    /// Ends halts, and prints of how many partitions.
+    ///
+    /// # Errors
+    /// Where it refuses or does not answer.
+    pub async fn resume(&self, what: &Resume) -> anyhow::Result<()> {
+        let request = self.http.post(format!("{}/resume", self.base)).json(what);
+        let Resumed { resumed } = self.send(request).await?;
+        let what = match resumed {
+            0 => "no partition was halted".to_owned(),
+            1 => "1 partition goes on".to_owned(),
+            _ => format!("{resumed} partitions go on"),
+        };
+        Ok(writeln!(io::stdout(), "{what}")?)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.send(self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        let base = &self.base;
+        let response = request.send().await.with_context(|| {
+            format!("{base} does not answer: is hubbub running there? (--url names another place)")
+        })?;
+        let status = response.status();
+        let body =
+            response.bytes().await.with_context(|| format!("{base} broke off its answer"))?;
+        if status.is_success() {
+            return serde_json::from_slice(&body)
+                .with_context(|| format!("{base} is no operations port of hubbub"));
+        }
+        let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
+        match problem["detail"].as_str() {
+            Some(detail) => bail!("{detail}"),
+            None => bail!("{base} answered {status}: is it the operations port of a hubbub?"),
+        }
+    }
+}
+
+/// A client for plain HTTP.
+pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
+    // A proxy of the environment is for the outside.
+    Ok(reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?)
+}
+
+/// A URL without a slash at its end.
+pub(crate) fn base(url: &str) -> anyhow::Result<String> {
+    let is_http =
+        reqwest::Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.has_host());
+    if !is_http {
+        bail!("{url:?} is not allowed: a URL such as http://127.0.0.1:8080 is expected");
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}

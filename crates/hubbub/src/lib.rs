@@ -1,0 +1,17 @@
+//! hubbub as a process: its command line, its settings, and the wiring of its parts.
+//!
+//! [`Services::spawn`] is the only place that knows all of them; whatever the process
+//! does lies in the crates below this one. This crate must not know how an event is
+//! stored, folded or answered.
+
+pub mod cli;
+pub mod client;
+pub mod demo;
+pub mod operations;
+pub mod process;
+pub mod services;
+pub mod settings;
+pub mod telemetry;
+
+pub use services::{Services, StartError};
+pub use settings::{Settings, SettingsError, Sources};

@@ -1,0 +1,232 @@
+//! The program as a shell sees it: exit codes, and what it prints.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper fails its test by a panic")]
+
+use std::{
+    net::TcpListener,
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use hubbub::{Services, Settings, Sources, settings::ShutdownSettings};
+use hubbub_testkit::{
+    client::eventually,
+    process::{Process, Signal, all_in_one},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The program without the settings of whoever runs the tests.
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HUBBUB__") {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(command: &mut Command) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+fn settings(folder: &TempDir) -> Settings {
+    let free_port = |name: &str| (name.into(), "127.0.0.1:0".into());
+    let sources = Sources {
+        file: None,
+        variables: vec![free_port("HUBBUB__HTTP__LISTEN"), free_port("HUBBUB__OPERATIONS__LISTEN")],
+        data: Some(folder.path().join("data")),
+    };
+    Settings::load(&sources).unwrap()
+}
+
+async fn running(folder: &TempDir) -> (Services, String) {
+    let services = Services::spawn(settings(folder)).await.unwrap();
+    let url = format!("http://{}", services.ops_addr());
+    (services, url)
+}
+
+#[test]
+fn usage_and_settings_exit_with_2() {
+    let (code, _, error) = run(&mut command(&["--nothing"]));
+    assert_eq!(code, Some(2), "{error}");
+
+    let mut bad = command(&[]);
+    let (code, _, error) = run(bad.env("HUBBUB__LOG__PARTITIONS", "twelve"));
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("log.partitions"), "{error}");
+}
+
+#[test]
+fn config_prints_the_settings_in_effect_without_secrets() {
+    let folder = TempDir::new().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "/s3cr3t").unwrap();
+    let mut config = command(&["config"]);
+    config.env("HUBBUB__DATA__PATH_FILE", &secret).env("HUBBUB__LOG__PARTITIONS", "3");
+    let (code, printed, error) = run(&mut config);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    assert!(printed.contains("partitions = 3  # HUBBUB__LOG__PARTITIONS"), "{printed}");
+    assert!(printed.contains("\"***\"") && !printed.contains("s3cr3t"), "{printed}");
+}
+
+#[test]
+fn a_taken_port_is_told_with_its_setting() {
+    let folder = TempDir::new().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut hubbub = command(&["--data", folder.path().join("data").to_str().unwrap()]);
+    hubbub.env("HUBBUB__HTTP__LISTEN", &address).env("HUBBUB__OPERATIONS__LISTEN", "127.0.0.1:0");
+    let (code, _, error) = run(hubbub.env("HUBBUB__TELEMETRY__LOG_FORMAT", "text"));
+    assert_eq!(code, Some(1), "{error}");
+    assert!(
+        error.contains(&format!("http.listen: address {address} is already in use")),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_folder_in_use_is_told_with_the_process() {
+    let folder = TempDir::new().unwrap();
+    let (services, _) = running(&folder).await;
+    let mut second = command(&["--data", folder.path().join("data").to_str().unwrap()]);
+    second
+        .env("HUBBUB__HTTP__LISTEN", "127.0.0.1:0")
+        .env("HUBBUB__OPERATIONS__LISTEN", "127.0.0.1:0");
+    let (code, _, error) = run(&mut second);
+    assert_eq!(code, Some(1), "{error}");
+    // Not on a terminal it is a line of JSON, like all others.
+    let line: Value = serde_json::from_str(error.trim()).unwrap();
+    assert_eq!((&line["level"], &line["role"]), (&json!("ERROR"), &json!("all")));
+    let told = line["message"].as_str().unwrap();
+    let by = format!("in use by process {}", std::process::id());
+    assert!(told.contains(&by) && told.contains("data"), "{told}");
+    drop(services);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthcheck_asks_whether_it_is_ready() {
+    let folder = TempDir::new().unwrap();
+    let (services, url) = running(&folder).await;
+    let (code, printed, _) = run(&mut command(&["healthcheck", "--url", &url]));
+    assert_eq!((code, printed.as_str()), (Some(0), "ready\n"));
+
+    // By default it asks where the settings say that the port is.
+    let address = services.ops_addr().to_string();
+    let mut by_settings = command(&["healthcheck"]);
+    let (code, ..) = run(by_settings.env("HUBBUB__OPERATIONS__LISTEN", &address));
+    assert_eq!(code, Some(0));
+
+    services.shutdown(ShutdownSettings::AT_ONCE).await;
+    let (code, _, error) = run(&mut command(&["healthcheck", "--url", &url]));
+    assert_eq!(code, Some(1));
+    assert!(error.contains("does not answer"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_and_halts_are_asked_of_the_running_process() {
+    let folder = TempDir::new().unwrap();
+    let (_services, url) = running(&folder).await;
+    let (code, printed, _) = run(&mut command(&["dead-letters", "list", "--url", &url]));
+    assert_eq!((code, printed.as_str()), (Some(0), "no dead letters\n"));
+
+    let (code, _, error) = run(&mut command(&["dead-letters", "show", "3", "17", "--url", &url]));
+    assert_eq!(code, Some(1));
+    assert!(error.contains("no dead letter at partition 3, offset 17"), "{error}");
+
+    let (code, printed, _) =
+        run(&mut command(&["resume", "--projection", "posts", "--partition", "1", "--url", &url]));
+    assert_eq!((code, printed.as_str()), (Some(0), "no partition was halted\n"));
+
+    let (code, ..) = run(&mut command(&["resume", "--projection", "nothing", "--url", &url]));
+    assert_eq!(code, Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_verifies_a_running_hubbub() {
+    let folder = TempDir::new().unwrap();
+    let (services, operations) = running(&folder).await;
+    let url = format!("http://{}", services.api_addr());
+    for _ in 0..2 {
+        let (code, printed, error) = run(&mut command(&["demo", "--url", &url]));
+        assert_eq!(code, Some(0), "{printed}{error}");
+        assert!(printed.contains("curl") && printed.contains("Everything is as expected"));
+    }
+
+    // Something else than a hubbub's API answers otherwise, and that is told.
+    let (code, _, error) = run(&mut command(&["demo", "--url", &operations]));
+    assert_eq!(code, Some(1));
+    assert!(error.contains("step 1: the status: expected 202, found 404"), "{error}");
+}
+
+/// A process that serves, and where it logs to.
+async fn process(folder: &TempDir, variables: &[(&str, &str)]) -> Process {
+    let mut command =
+        all_in_one(env!("CARGO_BIN_EXE_hubbub").as_ref(), &folder.path().join("data"));
+    command.envs(variables.iter().copied());
+    let mut process = Process::start(command, &folder.path().join("output"));
+    process.ready(PATIENCE).await;
+    process
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_it_cleanly_and_at_once() {
+    let folder = TempDir::new().unwrap();
+    // What SIGTERM would wait for does not count.
+    let mut process = process(&folder, &[("HUBBUB__SHUTDOWN__UNREADY_WAIT", "1h")]).await;
+    process.signal(Signal::INT);
+    let status = process.ended(Duration::from_secs(5)).await;
+    assert_eq!(status.code(), Some(0), "{}", process.output());
+}
+
+#[tokio::test]
+async fn sigterm_waits_before_it_ends_cleanly() {
+    let folder = TempDir::new().unwrap();
+    let mut process = process(&folder, &[("HUBBUB__SHUTDOWN__UNREADY_WAIT", "1s")]).await;
+    let since = Instant::now();
+    process.signal(Signal::TERM);
+    let status = process.ended(PATIENCE).await;
+    assert!(since.elapsed() >= Duration::from_secs(1));
+    assert_eq!(status.code(), Some(0), "{}", process.output());
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_without_waiting() {
+    let folder = TempDir::new().unwrap();
+    let mut process = process(&folder, &[("HUBBUB__SHUTDOWN__UNREADY_WAIT", "1h")]).await;
+    process.signal(Signal::TERM);
+    eventually(PATIENCE, || async {
+        let output = process.output();
+        if output.contains("\"stopping\"") { Ok(()) } else { Err(output) }
+    })
+    .await;
+    process.signal(Signal::TERM);
+    let status = process.ended(PATIENCE).await;
+    assert_eq!(status.code(), Some(1), "{}", process.output());
+}
+
+/// Every line of the log is an object with the names that tools look for.
+#[tokio::test]
+async fn a_log_line_is_a_flat_object() {
+    let folder = TempDir::new().unwrap();
+    let mut process = process(&folder, &[("HUBBUB__TELEMETRY__LOG_LEVEL", "debug")]).await;
+    process.signal(Signal::INT);
+    process.ended(PATIENCE).await;
+    let output = process.output();
+    assert!(output.contains("ready in "), "{output}");
+    for line in output.lines() {
+        let line: serde_json::Map<String, Value> = serde_json::from_str(line).expect(line);
+        for name in ["timestamp", "level", "message", "role", "version"] {
+            assert!(line[name].is_string(), "no {name}: {line:?}");
+        }
+        let time = line["timestamp"].as_str().unwrap();
+        assert!(time.len() == "2026-01-02T03:04:05.678Z".len() && time.ends_with('Z'), "{time}");
+        assert!(line.values().all(|value| !value.is_object()), "{line:?}");
+    }
+}

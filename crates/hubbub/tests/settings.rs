@@ -1,0 +1,265 @@
+//! Settings: what wins, and what every mistake is told.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper fails its test by a panic")]
+
+use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::PathBuf, time::Duration};
+
+use hubbub::{
+    Settings, Sources,
+    settings::{Layers, ProjectionName, SettingsError},
+};
+use tempfile::TempDir;
+
+/// A folder for files, and the sources that a test gives.
+struct Given {
+    folder: TempDir,
+    sources: Sources,
+}
+
+impl Given {
+    fn nothing() -> Self {
+        Self { folder: TempDir::new().unwrap(), sources: Sources::default() }
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn file(mut self, text: &str) -> Self {
+        self.sources.file = Some(self.write("my.toml", text));
+        self
+    }
+
+    fn variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.sources.variables.push((name.into(), value.into()));
+        self
+    }
+
+    fn secret(self, name: &str, text: &str) -> Self {
+        let path = self.write("secret", text);
+        self.variable(name, path)
+    }
+
+    fn load(&self) -> Result<Settings, SettingsError> {
+        Settings::load(&self.sources)
+    }
+
+    fn settings(&self) -> Settings {
+        self.load().unwrap()
+    }
+
+    /// The message, in which everything given must stand.
+    fn refused(&self, told: &[&str]) -> String {
+        let message = self.load().unwrap_err().to_string();
+        for part in told {
+            assert!(message.contains(part), "{part:?} is not in: {message}");
+        }
+        message
+    }
+
+    fn described(&self) -> String {
+        Layers::read(&self.sources).unwrap().describe().unwrap()
+    }
+}
+
+#[test]
+fn without_anything_the_documented_defaults_hold() {
+    let settings = Given::nothing().settings();
+    assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.operations.listen.to_string(), "127.0.0.1:9080");
+    assert_eq!(settings.data.path, PathBuf::from("./data"));
+    assert_eq!(settings.http.header_timeout, Duration::from_secs(5));
+    assert_eq!(settings.http.max_body_bytes.as_u64(), 512 * 1024);
+    assert_eq!(settings.ingest.max_batch_bytes.as_u64(), 16 * 1024 * 1024);
+    assert!(settings.worker.projections.iter().copied().eq(ProjectionName::ALL));
+    assert_eq!(settings.shutdown.unready_wait, Duration::from_secs(5));
+    assert_eq!(settings.shutdown.finish_timeout, Duration::from_secs(15));
+}
+
+#[test]
+fn a_variable_wins_over_the_file_and_the_file_over_the_defaults() {
+    let file = "[http]\nidle_timeout = \"7s\"\nheader_timeout = \"7s\"\n";
+    let given = Given::nothing().file(file).variable("HUBBUB__HTTP__HEADER_TIMEOUT", "8s");
+    let settings = given.settings();
+    assert_eq!(settings.http.header_timeout, Duration::from_secs(8));
+    assert_eq!(settings.http.idle_timeout, Duration::from_secs(7));
+    assert_eq!(settings.http.body_idle_timeout, Duration::from_secs(10));
+}
+
+#[test]
+fn the_data_flag_wins_over_all() {
+    let mut given = Given::nothing().variable("HUBBUB__DATA__PATH", "/elsewhere");
+    given.sources.data = Some("/here".into());
+    assert_eq!(given.settings().data.path, PathBuf::from("/here"));
+    assert!(given.described().contains("path = \"/here\"  # --data"));
+}
+
+#[test]
+fn a_variable_is_read_as_what_it_is_for() {
+    let settings = Given::nothing()
+        .variable("HUBBUB__HTTP__CORS_ORIGINS", "https://a.example, https://b.example")
+        .variable("HUBBUB__HTTP__MAX_CONNECTIONS", "17")
+        .variable("HUBBUB__HTTP__REQUEST_TIMEOUT", "15m")
+        .variable("HUBBUB__QUERY__CACHE__SIZE", "64KiB")
+        .variable("HUBBUB__WORKER__PROJECTIONS", "likes,posts")
+        .settings();
+    let origins: Vec<_> = settings.http.cors_origins.iter().map(ToString::to_string).collect();
+    assert_eq!(origins, ["https://a.example", "https://b.example"]);
+    assert_eq!(settings.http.max_connections.get(), 17);
+    assert_eq!(settings.http.request_timeout, Duration::from_secs(15 * 60));
+    assert_eq!(settings.query.cache.size.as_u64(), 64 * 1024);
+    let projections: Vec<_> = settings.worker.projections.into_iter().collect();
+    assert_eq!(projections, [ProjectionName::Posts, ProjectionName::Likes]);
+}
+
+#[test]
+fn an_empty_variable_is_an_empty_list() {
+    let given = Given::nothing().variable("HUBBUB__WORKER__PROJECTIONS", "");
+    assert!(given.settings().worker.projections.is_empty());
+}
+
+#[test]
+fn variables_of_others_are_none_of_ours() {
+    let given = Given::nothing().variable("HUBBUB_HOME", "x").variable("PATH", "y");
+    given.settings();
+}
+
+#[test]
+fn an_unknown_key_is_told_with_its_origin_and_what_there_is() {
+    let given = Given::nothing().file("[http]\nlissten = \"127.0.0.1:1\"\n");
+    given.refused(&["http.lissten", "127.0.0.1:1", "my.toml", "[http]", "listen, max_connections"]);
+
+    let given = Given::nothing().variable("HUBBUB__HTTP__LISSTEN", "127.0.0.1:1");
+    given.refused(&["http.lissten", "127.0.0.1:1", "(from HUBBUB__HTTP__LISSTEN)", "listen, "]);
+
+    for unknown in ["[htpt]\nlisten = \"127.0.0.1:1\"\n", "[htpt]\n", "htpt = 1\n"] {
+        let given = Given::nothing().file(unknown);
+        given.refused(&["htpt", "my.toml", "the sections are http, operations"]);
+    }
+    let given = Given::nothing().variable("HUBBUB__HTTP__LISTEN__PORT", "1");
+    given.refused(&["http.listen.port", "HUBBUB__HTTP__LISTEN__PORT"]);
+}
+
+#[test]
+fn an_invalid_value_is_told_with_its_origin_and_what_is_allowed() {
+    for (file, told) in [
+        ("[http]\nlisten = \"here\"\n", &["http.listen = \"here\"", "socket address"][..]),
+        ("[http]\nlisten = 8080\n", &["http.listen = 8080", "socket address"]),
+        ("http = 8080\n", &["http = 8080", "[http] is a section"]),
+        ("[http]\nmax_header_bytes = \"1GiB\"\n", &["http.max_header_bytes", "1 KiB to 64 KiB"]),
+        ("[http]\nidle_timeout = \"soon\"\n", &["http.idle_timeout = \"soon\""]),
+        ("[http]\nmax_connections = 0\n", &["http.max_connections = 0", "nonzero"]),
+        (
+            "[http]\ncors_origins = [\"a/b\"]\n",
+            &["http.cors_origins", "a/b", "https://example.com"],
+        ),
+        ("[log]\nkind = \"paper\"\n", &["log.kind = \"paper\"", "segments"]),
+        ("[log]\npartitions = \"many\"\n", &["log.partitions = \"many\"", "u16"]),
+        ("[store]\nmemtable_size = \"1B\"\n", &["store.memtable_size", "1 MiB to 64 MiB"]),
+        ("[worker]\nbatch_records = -1\n", &["worker.batch_records = -1"]),
+        ("[worker]\nprojections = [\"post\"]\n", &["worker.projections", "`posts`, `analysis`"]),
+        ("[telemetry]\nlog_level = \"loud\"\n", &["telemetry.log_level", "off, error, warn"]),
+        ("[telemetry]\nlog_format = \"xml\"\n", &["telemetry.log_format", "`auto`, `text`"]),
+    ] {
+        let message = Given::nothing().file(file).refused(told);
+        assert!(message.contains("my.toml"), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+    let given = Given::nothing().variable("HUBBUB__LOG__PARTITIONS", "twelve");
+    given.refused(&["log.partitions = \"twelve\" (from HUBBUB__LOG__PARTITIONS)", "u16"]);
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let given = Given::nothing()
+        .file("[http]\nlisten = \"x\"\n[log]\npartitons = 3\n")
+        .variable("HUBBUB__DATA__PTAH", "x");
+    let message = given.refused(&["http.listen", "log.partitons", "data.ptah"]);
+    assert_eq!(message.lines().count(), 3);
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_told_with_the_place() {
+    let given = Given::nothing().file("[http]\nlisten = 127.0.0.1\n");
+    given.refused(&["my.toml is not valid TOML", "line 2"]);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_with_who_named_it() {
+    let mut given = Given::nothing();
+    given.sources.file = Some("/nowhere/my.toml".into());
+    given.refused(&["/nowhere/my.toml (from --config) cannot be read"]);
+
+    let given = Given::nothing().variable("HUBBUB__DATA__PATH_FILE", "/nowhere/path");
+    given.refused(&["/nowhere/path (from HUBBUB__DATA__PATH_FILE) cannot be read"]);
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_told() {
+    let given = Given::nothing().variable("HUBBUB__DATA__PATH", OsString::from_vec(vec![0xff]));
+    given.refused(&["HUBBUB__DATA__PATH is not UTF-8"]);
+}
+
+#[test]
+fn two_ports_at_one_address_are_told() {
+    let given = Given::nothing().variable("HUBBUB__OPERATIONS__LISTEN", "127.0.0.1:8080");
+    given.refused(&["http.listen and operations.listen are both 127.0.0.1:8080"]);
+}
+
+#[test]
+fn a_value_from_a_file_is_used_and_never_shown() {
+    let given = Given::nothing().secret("HUBBUB__DATA__PATH_FILE", "/s3cr3t\n");
+    assert_eq!(given.settings().data.path, PathBuf::from("/s3cr3t"));
+    let described = given.described();
+    assert!(described.contains("path = \"***\"  # HUBBUB__DATA__PATH_FILE"), "{described}");
+    assert!(!described.contains("s3cr3t"), "{described}");
+
+    let given = Given::nothing().secret("HUBBUB__HTTP__LISTEN_FILE", "s3cr3t");
+    let message = given.refused(&["http.listen = (secret)", "HUBBUB__HTTP__LISTEN_FILE"]);
+    assert!(!message.contains("s3cr3t"), "{message}");
+}
+
+#[test]
+fn what_is_named_as_a_secret_is_not_shown_even_where_it_is_unknown() {
+    let given = Given::nothing().variable("HUBBUB__KAFKA__PASSWORD", "s3cr3t");
+    let message = given.refused(&["kafka.password = (secret)", "HUBBUB__KAFKA__PASSWORD"]);
+    assert!(!message.contains("s3cr3t"), "{message}");
+}
+
+#[test]
+fn a_value_is_given_once() {
+    let given = Given::nothing()
+        .variable("HUBBUB__DATA__PATH", "/a")
+        .secret("HUBBUB__DATA__PATH_FILE", "/b");
+    given.refused(&["HUBBUB__DATA__PATH", "HUBBUB__DATA__PATH_FILE", "both set data.path"]);
+}
+
+#[test]
+fn the_settings_in_effect_can_be_used_as_a_file() {
+    let given = Given::nothing()
+        .file("[log]\npartitions = 3\n")
+        .variable("HUBBUB__HTTP__CORS_ORIGINS", "https://a.example");
+    let described = given.described();
+    assert!(
+        described.contains("cors_origins = [\"https://a.example\"]  # HUBBUB__HTTP__CORS_ORIGINS")
+    );
+    assert!(described.contains("partitions = 3  # "));
+    assert!(described.contains("listen = \"127.0.0.1:8080\"\n"), "a default stands alone");
+
+    let again = Given::nothing().file(&described);
+    assert_eq!(format!("{:?}", again.settings()), format!("{:?}", given.settings()));
+}
+
+/// The file is the documentation of the settings: each has a comment or follows one.
+#[test]
+fn every_section_of_the_defaults_is_explained() {
+    let mut explained = false;
+    for line in hubbub::settings::DEFAULTS.lines() {
+        if line.starts_with('[') {
+            assert!(explained, "{line} has no comment before it");
+        }
+        explained = line.starts_with('#') || (explained && line.is_empty());
+    }
+}
