@@ -1,6 +1,6 @@
 //! What an operator may set about the store and its cache.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use bytesize::ByteSize;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -23,7 +23,8 @@ pub struct EmbeddedSettings {
     /// 64 MiB. Holds for tables that are made from then on.
     #[serde(deserialize_with = "memtable_size")]
     pub memtable_size: ByteSize,
-    /// Memory for writes that wait for the disk. Beyond it writers wait.
+    /// Memory for writes that wait for the disk, 64 KiB to 1 GiB. Beyond it writers wait.
+    #[serde(deserialize_with = "queue_size")]
     pub queue_size: ByteSize,
 }
 
@@ -39,9 +40,21 @@ pub struct MemoryCacheSettings {
 }
 
 fn memtable_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    within(deserializer, ByteSize::mib(1)..=ByteSize::mib(64), "1 MiB to 64 MiB")
+}
+
+fn queue_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    within(deserializer, ByteSize::kib(64)..=ByteSize::gib(1), "64 KiB to 1 GiB")
+}
+
+fn within<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    allowed: RangeInclusive<ByteSize>,
+    named: &str,
+) -> Result<ByteSize, D::Error> {
     let size = ByteSize::deserialize(deserializer)?;
-    if (ByteSize::mib(1)..=ByteSize::mib(64)).contains(&size) {
+    if allowed.contains(&size) {
         return Ok(size);
     }
-    Err(de::Error::custom(format_args!("{size} is not allowed: a memtable is 1 MiB to 64 MiB")))
+    Err(de::Error::custom(format_args!("{size} is not allowed: {named} is")))
 }

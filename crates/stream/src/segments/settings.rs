@@ -1,9 +1,9 @@
 //! The settings of the embedded log.
 
-use std::ops::RangeInclusive;
+use std::{fmt::Display, ops::RangeInclusive};
 
 use bytesize::ByteSize;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::Error;
 
@@ -12,10 +12,13 @@ use crate::Error;
 #[serde(deny_unknown_fields)]
 pub struct SegmentsSettings {
     /// How many partitions every topic has, 1 to 1024; fixed when the log is made.
+    #[serde(deserialize_with = "partitions")]
     pub partitions: u16,
     /// From what size on a segment file is left for the next, 64 KiB to 1 GiB.
+    #[serde(deserialize_with = "size")]
     pub segment_size: ByteSize,
     /// How much may wait to be written before appends are refused, 64 KiB to 1 GiB.
+    #[serde(deserialize_with = "size")]
     pub queue_size: ByteSize,
 }
 
@@ -50,4 +53,23 @@ impl SegmentsSettings {
         }
         Ok(())
     }
+}
+
+fn partitions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    within(u16::deserialize(deserializer)?, &PARTITIONS, "1 to 1024")
+}
+
+fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    within(ByteSize::deserialize(deserializer)?, &SIZES, "64 KiB to 1 GiB")
+}
+
+fn within<T: PartialOrd + Display, E: de::Error>(
+    value: T,
+    allowed: &RangeInclusive<T>,
+    named: &str,
+) -> Result<T, E> {
+    if allowed.contains(&value) {
+        return Ok(value);
+    }
+    Err(E::custom(format_args!("{value} is not allowed: {named} is")))
 }
