@@ -19,9 +19,10 @@ use hubbub_stream::{Consumer, Log, Polled};
 use hubbub_tables::Build;
 use tokio::{
     sync::{mpsc, oneshot},
+    task::JoinHandle,
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     Halt, PartitionState, PartitionStatus, WorkerSettings,
@@ -160,9 +161,27 @@ impl Handle {
 pub fn spawn<P: Projection, S: Store>(parts: Parts<S>) -> Handle {
     let board = Board::new(P::NAME);
     let (commands, inbox) = mpsc::channel(8);
-    let task = tokio::spawn(run::<P, S>(parts, board.clone(), inbox));
-    let ended = task.map(|ended| ended.unwrap_or(Err(Error::Panicked(P::NAME)))).boxed().shared();
+    // A task of its own, so that it sees a runner that blocks its thread.
+    let watching = watch(board.clone(), parts.log.clone(), parts.settings.stall_timeout);
+    let watching = AbortOnDropHandle::new(tokio::spawn(watching));
+    let running = tokio::spawn(run::<P, S>(parts, board.clone(), inbox));
+    let ended = ended(P::NAME, running, watching).boxed().shared();
     Handle { projection: P::NAME, board, commands, ended }
+}
+
+async fn ended(
+    projection: &'static str,
+    mut running: JoinHandle<Result<(), Error>>,
+    watching: AbortOnDropHandle<Error>,
+) -> Result<(), Error> {
+    tokio::select! {
+        biased;
+        ended = &mut running => ended.unwrap_or(Err(Error::Panicked(projection))),
+        stalled = watching => {
+            running.abort();
+            Err(stalled.unwrap_or(Error::Panicked(projection)))
+        }
+    }
 }
 
 async fn run<P: Projection, S: Store>(
@@ -172,7 +191,6 @@ async fn run<P: Projection, S: Store>(
 ) -> Result<(), Error> {
     let group = format!("hubbub.{}.b{}", P::NAME, parts.build);
     let consumer = parts.log.consume(&group, P::TOPIC).await?;
-    let watching = watch(board.clone(), parts.log.clone(), parts.settings.stall_timeout);
     let runner = Runner::<P, S> {
         partitions: parts.log.partitions(P::TOPIC),
         context: Context {
@@ -190,11 +208,7 @@ async fn run<P: Projection, S: Store>(
         revoked: BTreeSet::new(),
         revoked_at: None,
     };
-    tokio::select! {
-        biased;
-        result = runner.run(parts.stop, inbox) => result,
-        stalled = watching => Err(stalled),
-    }
+    runner.run(parts.stop, inbox).await
 }
 
 struct Runner<P: Projection, S: Store> {

@@ -103,6 +103,8 @@ impl Board {
     pub(crate) fn update(&self, of: TopicPartition, change: impl FnOnce(&mut PartitionStatus)) {
         if let Some(status) = self.lock().get_mut(&of) {
             change(status);
+            // The end is asked for once a second, and a frontier may pass what it was.
+            status.end = status.end.max(status.frontier + 1);
         }
     }
 
