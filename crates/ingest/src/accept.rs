@@ -6,8 +6,7 @@ use hubbub_events::{Offset, Position, Timestamp};
 use hubbub_stream::{AppendError, NewRecord};
 use hubbub_tables::posts::ReceiptOutcome;
 use hubbub_web::{
-    Bound, Json, Prefer, Problem, ReceiptId, TOKEN_HEADER, Token, dead_letter, preference_applied,
-    rejection,
+    Bound, Json, Prefer, Problem, ReceiptId, TOKEN_HEADER, Token, preference_applied, rejection,
 };
 use serde::Serialize;
 use tokio::time::Instant;
@@ -79,9 +78,6 @@ impl Ingest {
             Some((ReceiptOutcome::Applied, _)) => (effect.status(), "applied"),
             Some((ReceiptOutcome::Rejected, reason)) => {
                 return Err(not_applied(rejection(reason), &ticket, headers));
-            }
-            Some((ReceiptOutcome::DeadLetter, _)) => {
-                return Err(not_applied(dead_letter(), &ticket, headers));
             }
         };
         if effect == Effect::Creates {

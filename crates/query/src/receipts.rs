@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use hubbub_events::Offset;
+use hubbub_events::{Offset, Timestamp};
 use hubbub_tables::{
     Receipts, Stored,
     posts::{Receipt, ReceiptOutcome},
@@ -68,6 +68,8 @@ pub(crate) async fn get(
             outcome(&found.record)
         }
         None if as_of < receipt.at.offset => (Status::Pending, None),
+        // Every event that was folded has a receipt for as long as receipts are kept.
+        None if receipt.time.0 >= kept_since() => (Status::DeadLetter, Some(dead_letter())),
         None => (Status::Expired, None),
     };
     let answer = Json(ReceiptJson { event_id: &receipt.event_id, status, problem });
@@ -97,8 +99,12 @@ fn outcome(found: &Receipt) -> (Status, Option<Problem>) {
     match found.outcome {
         ReceiptOutcome::Applied => (Status::Applied, None),
         ReceiptOutcome::Rejected => (Status::Rejected, Some(rejection(found.reason))),
-        ReceiptOutcome::DeadLetter => (Status::DeadLetter, Some(dead_letter())),
     }
+}
+
+/// The time before which an event's receipt may have expired, in milliseconds since 1970.
+fn kept_since() -> i64 {
+    Timestamp::now().0 - Receipts::KEPT.as_millis() as i64
 }
 
 fn invalid(why: impl Display) -> Problem {

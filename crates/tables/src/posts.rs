@@ -139,13 +139,14 @@ impl Table for Receipts {
 pub struct Receipt {
     /// The event's.
     pub event_id: String,
-    /// Applied, rejected or a dead letter.
+    /// Applied or rejected.
     pub outcome: ReceiptOutcome,
     /// Why it was rejected.
     pub reason: Reason,
 }
 
-/// The outcome that a receipt names. A repeat is applied: what it asked for holds.
+/// The outcome that a receipt names. A repeat is applied: what it asked for holds. An
+/// event that cannot be folded has no receipt: it is a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReceiptOutcome {
@@ -153,8 +154,6 @@ pub enum ReceiptOutcome {
     Applied,
     /// It was not allowed.
     Rejected,
-    /// It could not be folded.
-    DeadLetter,
 }
 
 /// Why an event was rejected.

@@ -1,8 +1,8 @@
 //! What the tables must hold after a list of events, said as plainly as possible.
 //!
 //! Written from the rules and not from the folds: [`Model::happened`] knows no
-//! positions that rows reflect, no views and no order of writes. [`Model::read`] finds
-//! the same in a store, as a reader would.
+//! positions that rows reflect, no views and no order of writes. [`Model::assert_posts`]
+//! and its like find the same in a store, as a reader would.
 
 mod read;
 

@@ -27,7 +27,6 @@ async fn what_became_of_events() {
     let world = World::new();
     world.put_receipt(within(1).at(3), row(ReceiptOutcome::Applied, Reason::None)).await;
     world.put_receipt(within(1).at(4), row(ReceiptOutcome::Rejected, Reason::IdTaken)).await;
-    world.put_receipt(within(1).at(5), row(ReceiptOutcome::DeadLetter, Reason::None)).await;
     // A row may be there before the frontier says so.
     world.put_receipt(within(1).at(8), row(ReceiptOutcome::Applied, Reason::None)).await;
     world.progress.advanced("posts", within(1), 6);
@@ -40,7 +39,10 @@ async fn what_became_of_events() {
         (7, "pending", None),
         (8, "applied", None),
     ] {
-        let answer = get(&world, &receipt(within(1).at(offset))).await;
+        let mut asked = receipt(within(1).at(offset));
+        // Offset 5 was folded a moment ago and left nothing; offset 6 was long ago.
+        asked.time = if offset == 6 { Timestamp(0) } else { Timestamp::now() };
+        let answer = get(&world, &asked).await;
         assert_eq!(answer.status.as_u16(), 200);
         let document = answer.json();
         assert_eq!(document["event_id"], "event");

@@ -175,7 +175,6 @@ fn read_posts(store: &MemoryStore, build: Build) -> Model {
         let receipt = receipt.record;
         let text = match receipt.outcome {
             ReceiptOutcome::Applied => "applied".to_owned(),
-            ReceiptOutcome::DeadLetter => "dead-letter".to_owned(),
             ReceiptOutcome::Rejected => kebab(&format!("{:?}", receipt.reason)),
         };
         found.receipts.insert(Position { topic: Topic::Posts, partition, offset }, text);

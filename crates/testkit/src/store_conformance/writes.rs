@@ -61,7 +61,7 @@ pub async fn every_column_comes_back(store: &impl Store) {
     let at = (unique("topic"), -1, i32::MAX, i64::MIN);
     let receipt = Receipt {
         event_id: "e".to_owned(),
-        outcome: ReceiptOutcome::DeadLetter,
+        outcome: ReceiptOutcome::Rejected,
         reason: Reason::VersionMoved,
     };
     receipts.apply(vec![head_change(at.clone(), 4, receipt.clone())]).await.unwrap();
