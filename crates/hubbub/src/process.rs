@@ -110,7 +110,7 @@ Try it from another terminal:
   {post} '{{"id": "123", "content": "This is a sample post."}}' {posts}/
   curl {posts}/123/analysis/
   {post} '{{"user_id": "123", "content": "Excited to share our latest project!"}}' {posts}/
-  curl -X PUT {posts}/123/likes/alice
+  curl -X PUT -H 'Prefer: wait=2' {posts}/123/likes/alice
   curl {posts}/123
 
 Ctrl-C ends it. What it has accepted is on disk.

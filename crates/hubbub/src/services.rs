@@ -37,9 +37,11 @@ const BUILD: Build = 1;
 
 /// What the operations port still gets when all else has ended.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// What the projections get at least to finish their batches.
+const LAST_BATCHES: Duration = Duration::from_secs(1);
 /// How long dropped batches may take to be gone, and the log to write what it has taken.
-const ABANDON: Duration = Duration::from_secs(1);
-const FLUSH: Duration = Duration::from_secs(5);
+const ABANDON: Duration = Duration::from_millis(500);
+const FLUSH: Duration = Duration::from_secs(3);
 
 /// Why a process does not start.
 #[derive(Debug, thiserror::Error)]
@@ -179,7 +181,8 @@ impl Services {
         self.state.enter(Phase::Stopping);
         sleep(how.unready_wait).await;
         let deadline = Instant::now() + how.finish_timeout;
-        self.api.end(deadline).await;
+        // One slow client must not use up the time of the projections.
+        self.api.end(deadline - LAST_BATCHES.min(how.finish_timeout)).await;
 
         drop(self.stop_workers);
         let ended = join_all(self.workers.iter().map(Handle::join));

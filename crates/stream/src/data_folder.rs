@@ -5,12 +5,17 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hubbub_events::LogIdentity;
 use uuid::Uuid;
 
 /// The format of the folder that this build writes, and the newest that it reads.
 const FORMAT: u32 = 1;
+
+/// How long a lock is waited for: that of a process which was just killed is not free yet.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -135,17 +140,24 @@ fn lock(folder: &Path) -> Result<File, DataFolderError> {
         .truncate(false)
         .open(&path)
         .map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let named = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
-            return Err(DataFolderError::Locked {
-                path: folder.to_owned(),
-                holder: if named { holder.trim().to_owned() } else { "unknown".to_owned() },
-            });
+    let patience = Instant::now() + LOCK_WAIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if Instant::now() < patience => {
+                std::thread::sleep(LOCK_PAUSE);
+                continue;
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let named = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+                return Err(DataFolderError::Locked {
+                    path: folder.to_owned(),
+                    holder: if named { holder.trim().to_owned() } else { "unknown".to_owned() },
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        Err(TryLockError::Error(source)) => return Err(io(source)),
     }
     file.set_len(0).map_err(io)?;
     file.rewind().map_err(io)?;

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::{Method, StatusCode};
 use tracing::{debug, error, warn};
 
-use crate::{problem::Failure, request_id::RequestId};
+use crate::{problem::Failure, problem_type::ProblemType, request_id::RequestId};
 
 /// A request and its answer.
 pub(crate) struct Exchange<'a> {
@@ -33,7 +33,10 @@ pub(crate) fn record(exchange: &Exchange<'_>) {
     let duration_ms = exchange.duration.as_secs_f64() * 1_000.0;
     let request_id = exchange.request_id.as_str();
     let http_status = status.as_u16();
-    if !status.is_server_error() {
+    let failure = exchange.response.extensions().get::<Failure>();
+    // A probe is told so often that what is wrong belongs in the log once, from where it went wrong.
+    let is_probe = failure.is_some_and(|failure| failure.kind == ProblemType::NotReady);
+    if !status.is_server_error() || is_probe {
         debug!(
             request_id,
             method,
@@ -44,7 +47,6 @@ pub(crate) fn record(exchange: &Exchange<'_>) {
         );
         return;
     }
-    let failure = exchange.response.extensions().get::<Failure>();
     let problem = failure.map_or("", |failure| failure.kind.slug());
     let cause = failure.map_or("", |failure| &failure.detail);
     // 500 is a defect of ours; the others say that something we depend on, or a limit, stood in the way.

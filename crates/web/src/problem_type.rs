@@ -118,5 +118,5 @@ problem_types! {
     /// Whether the log took the event is not known.
     OutcomeUnknown = "outcome-unknown", GATEWAY_TIMEOUT, "Whether the request took effect is not known";
     /// The disk is full, or the log is damaged; nothing was stored.
-    StorageFull = "storage-full", INSUFFICIENT_STORAGE, "There is no room to store";
+    StorageFull = "storage-full", INSUFFICIENT_STORAGE, "The log takes no more records";
 }

@@ -21,11 +21,16 @@ async fn full() -> Problem {
     Problem::new(ProblemType::StorageFull, "no room").caused_by("ENOSPC")
 }
 
+async fn not_ready() -> Problem {
+    Problem::new(ProblemType::NotReady, "the process is starting")
+}
+
 fn router() -> Router {
     Router::new()
         .route("/posts/{id}", get(|Path(id): Path<String>| async { id }))
         .route("/panic", post(panics))
         .route("/full", delete(full))
+        .route("/readyz", get(not_ready))
 }
 
 #[derive(Clone, Default)]
@@ -58,10 +63,12 @@ async fn each_request_is_one_line_of_the_log() {
     full.problem(507, "storage-full");
     server.ask("POST /panic HTTP/1.1\r\nhost: t\r\n\r\n").await.problem(500, "internal");
 
+    server.get("/readyz").await.problem(503, "not-ready");
+
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<serde_json::Value> =
         log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 3, "{log}");
+    assert_eq!(lines.len(), 4, "{log}");
     assert_eq!(lines[0]["level"], "DEBUG");
     assert_eq!(lines[0]["http.route"], "/posts/{id}");
     assert_eq!(lines[0]["http.status"], 200);
@@ -72,4 +79,6 @@ async fn each_request_is_one_line_of_the_log() {
     assert_eq!(lines[1]["problem"], "storage-full");
     assert_eq!(lines[2]["level"], "ERROR");
     assert!(lines[2]["cause"].as_str().unwrap().contains("a secret"));
+    // A probe asks every few seconds: its answer is no news.
+    assert_eq!((&lines[3]["level"], &lines[3]["http.status"]), (&"DEBUG".into(), &503.into()));
 }
