@@ -56,5 +56,5 @@ fn within<'de, D: Deserializer<'de>>(
     if allowed.contains(&size) {
         return Ok(size);
     }
-    Err(de::Error::custom(format_args!("{size} is not allowed: {named} is")))
+    Err(de::Error::custom(format_args!("{size} is not within the allowed {named}")))
 }

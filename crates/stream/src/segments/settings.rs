@@ -71,5 +71,5 @@ fn within<T: PartialOrd + Display, E: de::Error>(
     if allowed.contains(&value) {
         return Ok(value);
     }
-    Err(E::custom(format_args!("{value} is not allowed: {named} is")))
+    Err(E::custom(format_args!("{value} is not within the allowed {named}")))
 }
