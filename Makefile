@@ -10,7 +10,7 @@ HUBBUB := $(or $(CARGO_TARGET_DIR),target)/release/hubbub
 
 .PHONY: help
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## Build hubbub and serve on 127.0.0.1:8080, with its data in ./data
@@ -40,6 +40,14 @@ bench: ## Measure hubbub beside bare baselines; minutes (ARGS="--only posts --ro
 	@scripts/requirements.sh build
 	cargo build --release --locked --package hubbub --package hubbub-bench
 	@exec cargo run --quiet --release --locked --package hubbub-bench -- $(ARGS)
+
+.PHONY: stack-up stack-down stack-status
+stack-up: ## Start Kafka, Cassandra and Redis on this machine, from packages
+	@scripts/stack up
+stack-down: ## Stop them; their data stays under target/stack
+	@scripts/stack down
+stack-status: ## Say which of them run
+	@scripts/stack status
 
 .PHONY: fmt
 fmt: ## Format the code
