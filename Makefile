@@ -35,11 +35,22 @@ test: ## Everything that a change must pass
 	@scripts/check.sh
 	@scripts/test.sh
 
+.PHONY: release-schema
+release-schema: ## Keep the contract and the records of a new schema, beside those released
+	@scripts/requirements.sh check
+	HUBBUB_RELEASE_SCHEMA=1 cargo test --locked --quiet --package hubbub-events --test released
+
+.PHONY: chaos
+chaos: ## Faults of fleets, each a minute long; minutes (SCENARIO=broker for those of one name)
+	@scripts/requirements.sh test
+	@scripts/stack up
+	HUBBUB_TEST_OUTAGE_SECONDS=60 cargo test --locked --package hubbub --test fleet -- --nocapture $(SCENARIO)
+
 .PHONY: bench
-bench: ## Measure hubbub beside bare baselines; minutes (ARGS="--only posts --rounds 3")
+bench: ## Measure hubbub beside bare baselines; half an hour, and needs `make stack-up` (ARGS="--only posts --rounds 3")
 	@scripts/requirements.sh build
 	cargo build --release --locked --package hubbub --package hubbub-bench
-	@exec cargo run --quiet --release --locked --package hubbub-bench -- $(ARGS)
+	@exec $(dir $(HUBBUB))hubbub-bench $(ARGS)
 
 .PHONY: stack-up stack-down stack-status
 stack-up: ## Start Kafka, Cassandra and Redis on this machine, from packages

@@ -17,9 +17,24 @@ has() { command -v "$1" >/dev/null 2>&1; }
 as_root=
 [[ $(id -u) == 0 ]] || as_root='sudo '
 
-if ! has cc; then
-    missing+=("a C compiler")
+# librdkafka and OpenSSL are built from their sources.
+if ! { has cc && has c++ && has make; }; then
+    missing+=("a C and C++ compiler with make")
     packages+=(build-essential)
+fi
+if ! perl -MIPC::Cmd -MFindBin -e 1 2>/dev/null; then
+    missing+=(Perl)
+    packages+=(perl)
+fi
+if [[ $target == test ]]; then
+    # What the tests run hubbub with, beside or behind.
+    declare -A servers=([javac]=openjdk-17-jdk-headless [mvn]=maven [redis-server]=redis-server [kcat]=kcat [nginx]=nginx-light)
+    for program in javac mvn redis-server kcat nginx; do
+        if ! PATH=$PATH:/usr/sbin has "$program"; then
+            missing+=("$program")
+            packages+=("${servers[$program]}")
+        fi
+    done
 fi
 if ! has curl && { [[ $target == test ]] || ! has cargo; }; then
     missing+=(curl)
@@ -27,7 +42,7 @@ if ! has curl && { [[ $target == test ]] || ! has cargo; }; then
 fi
 if ((${#packages[@]})); then
     if has apt-get; then
-        steps+=("${as_root}apt-get update && ${as_root}apt-get install -y ${packages[*]}")
+        steps+=("${as_root}scripts/apt-install ${packages[*]}")
     elif [[ $(uname) == Darwin ]]; then
         steps+=("xcode-select --install")
     else

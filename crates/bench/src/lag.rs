@@ -5,12 +5,7 @@ use std::{cell::Cell, time::Duration};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-use crate::{
-    Plan,
-    load::{self, Connection},
-    server::Server,
-    stats::print_line,
-};
+use crate::{Plan, load, server::Server, stats::print_line};
 
 const POSTS_A_SECOND: u64 = 10_000;
 const TIME: Duration = Duration::from_secs(30);
@@ -51,12 +46,5 @@ pub async fn steady(plan: &Plan) -> anyhow::Result<()> {
 
 /// The records that wait, over all projections and partitions.
 async fn lag(server: &Server) -> anyhow::Result<f64> {
-    let mut connection = Connection::open(server.operations).await?;
-    let request = load::request("GET", "/metrics", "text/plain", b"");
-    let metrics = String::from_utf8(connection.send(&request, 200).await?.to_vec())?;
-    Ok(metrics
-        .lines()
-        .filter(|line| line.starts_with("hubbub_lag_records{"))
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum())
+    server.metric("hubbub_lag_records", &[]).await
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use futures::stream::{FuturesUnordered, TryStreamExt};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -30,6 +31,16 @@ pub fn create_request() -> Vec<u8> {
     request("POST", "/api/v1/posts", "application/json", body.as_bytes())
 }
 
+/// The request that creates a post by each of these lines of JSON.
+pub fn batch_request(lines: &str) -> Vec<u8> {
+    request("POST", "/api/v1/posts/batch", "application/x-ndjson", lines.as_bytes())
+}
+
+/// The request that reads a post.
+pub fn read_request(id: &str) -> Vec<u8> {
+    request("GET", &format!("/api/v1/posts/{id}"), "application/json", b"")
+}
+
 pub fn request(method: &str, path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
@@ -50,36 +61,52 @@ impl Load {
     }
 }
 
-/// Sends the same request again and again on every connection for a time. Any answer but
+/// Sends requests in turn, again and again, on every connection for a time. Any answer but
 /// the expected status ends it.
 pub async fn run(
     port: u16,
     connections: usize,
-    request: &[u8],
+    requests: &[Vec<u8>],
     status: u16,
     time: Duration,
 ) -> anyhow::Result<Load> {
     let started = Instant::now();
-    let requests = Rc::new(Cell::new(0));
-    let local = LocalSet::new();
-    let tasks: Vec<_> = (0..connections)
-        .map(|_| {
-            let (request, requests) = (request.to_vec(), requests.clone());
-            local.spawn_local(async move {
-                let mut connection = Connection::open(port).await?;
-                while started.elapsed() < time {
-                    connection.exchange(&request, status).await?;
-                    requests.set(requests.get() + 1);
-                }
-                anyhow::Ok(())
-            })
-        })
-        .collect();
-    local.await;
-    for task in tasks {
-        task.await??;
-    }
-    Ok(Load { requests: requests.get(), time: started.elapsed() })
+    drive(port, connections, requests, status, |_| started.elapsed() < time).await
+}
+
+/// As [`run`], each request once.
+pub async fn run_once(
+    port: u16,
+    connections: usize,
+    requests: &[Vec<u8>],
+    status: u16,
+) -> anyhow::Result<Load> {
+    drive(port, connections, requests, status, |sent| sent < requests.len()).await
+}
+
+/// Goes on while the next request, by its number, is wanted.
+async fn drive(
+    port: u16,
+    connections: usize,
+    requests: &[Vec<u8>],
+    status: u16,
+    is_wanted: impl Fn(usize) -> bool,
+) -> anyhow::Result<Load> {
+    let started = Instant::now();
+    let next = Cell::new(0);
+    let answered = Cell::new(0);
+    let one = async || {
+        let mut connection = Connection::open(port).await?;
+        while is_wanted(next.get()) {
+            let request = &requests[next.get() % requests.len()];
+            next.set(next.get() + 1);
+            connection.exchange(request, status).await?;
+            answered.set(answered.get() + 1);
+        }
+        anyhow::Ok(())
+    };
+    (0..connections).map(|_| one()).collect::<FuturesUnordered<_>>().try_collect::<()>().await?;
+    Ok(Load { requests: answered.get(), time: started.elapsed() })
 }
 
 /// As [`run`], at a steady number of requests a second over all connections.

@@ -6,18 +6,28 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
+mod backlog;
 mod bare;
+mod fleet_folds;
+mod fleet_memory;
+mod fleet_posts;
+mod fleet_reads;
+mod growth;
 mod lag;
 mod load;
+mod measured;
 mod posts;
 mod reads;
 mod ready;
+mod samples;
 mod server;
 mod stats;
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::bare::Bare;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -43,11 +53,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the bare baseline; started by the bench itself.
-    Bare {
-        /// The port to listen on.
-        port: u16,
-    },
+    /// Run a bare baseline; started by the bench itself.
+    #[command(subcommand)]
+    Bare(Bare),
 }
 
 /// What can be measured.
@@ -58,6 +66,13 @@ enum Subject {
     Reads,
     Lag,
     Ready,
+    Growth,
+    FleetPosts,
+    FleetBatches,
+    FleetFolds,
+    FleetReads,
+    FleetMemory,
+    FleetGrowth,
 }
 
 /// What every line of the bench is told.
@@ -70,30 +85,38 @@ struct Plan {
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    if let Some(Command::Bare { port }) = cli.command {
-        return runtime.block_on(bare::serve(port));
+    if let Some(Command::Bare(bare)) = cli.command {
+        return runtime.block_on(bare::run(bare));
     }
     server::pin_to_client_core();
     let plan =
         Plan { hubbub: cli.hubbub, rounds: cli.rounds, time: Duration::from_secs(cli.seconds) };
-    let wanted = |subject| cli.only.is_none_or(|only| only == subject);
     runtime.block_on(async {
         stats::print_machine();
-        if wanted(Subject::Posts) {
-            posts::single(&plan).await?;
-        }
-        if wanted(Subject::Batches) {
-            posts::batches(&plan).await?;
-        }
-        if wanted(Subject::Reads) {
-            reads::cached(&plan).await?;
-        }
-        if wanted(Subject::Lag) {
-            lag::steady(&plan).await?;
-        }
-        if wanted(Subject::Ready) {
-            ready::times(&plan).await?;
+        for subject in Subject::value_variants() {
+            if cli.only.is_none_or(|only| only == *subject) {
+                subject.measure(&plan).await?;
+            }
         }
         Ok(())
     })
+}
+
+impl Subject {
+    async fn measure(self, plan: &Plan) -> anyhow::Result<()> {
+        match self {
+            Self::Posts => posts::single(plan).await,
+            Self::Batches => posts::batches(plan).await,
+            Self::Reads => reads::cached(plan).await,
+            Self::Lag => lag::steady(plan).await,
+            Self::Ready => ready::times(plan).await,
+            Self::Growth => growth::embedded(plan).await,
+            Self::FleetPosts => fleet_posts::single(plan).await,
+            Self::FleetBatches => fleet_posts::batches(plan).await,
+            Self::FleetFolds => fleet_folds::analysis(plan).await,
+            Self::FleetReads => fleet_reads::from_redis(plan).await,
+            Self::FleetMemory => fleet_memory::each_role(plan).await,
+            Self::FleetGrowth => growth::fleet(plan).await,
+        }
+    }
 }

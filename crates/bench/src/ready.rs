@@ -15,7 +15,7 @@ pub async fn times(plan: &Plan) -> anyhow::Result<()> {
         let data = TempDir::new()?;
         let server = Server::hubbub(&plan.hubbub, &data, &[]).await?;
         fresh.push(server.started_in.as_secs_f64() * 1e3);
-        load::run(server.port, CONNECTIONS, &load::create_request(), 202, plan.time).await?;
+        load::run(server.port, CONNECTIONS, &[load::create_request()], 202, plan.time).await?;
         server.kill().await?;
         let server = Server::hubbub(&plan.hubbub, &data, &[]).await?;
         killed.push(server.started_in.as_secs_f64() * 1e3);

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
     process::{Child, Command},
@@ -53,12 +54,29 @@ impl Server {
         Self::started(command, port, operations, "/readyz").await
     }
 
-    /// Starts the bare baseline.
-    pub async fn bare() -> anyhow::Result<Self> {
+    /// Starts a process of a fleet, by its command.
+    pub async fn of_fleet(command: &std::process::Command) -> anyhow::Result<Self> {
+        let (port, operations) = (free_port()?, free_port()?);
+        let mut pinned = on_first_core(Path::new(command.get_program()));
+        pinned.args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => pinned.env(name, value),
+                None => pinned.env_remove(name),
+            };
+        }
+        pinned
+            .env("HUBBUB__HTTP__LISTEN", format!("127.0.0.1:{port}"))
+            .env("HUBBUB__OPERATIONS__LISTEN", format!("127.0.0.1:{operations}"));
+        Self::started(pinned, port, operations, "/readyz").await
+    }
+
+    /// Starts a bare baseline.
+    pub async fn bare(which: &str, arguments: &[&str]) -> anyhow::Result<Self> {
         let port = free_port()?;
         let mut command = on_first_core(&std::env::current_exe()?);
-        command.arg("bare").arg(port.to_string());
-        Self::started(command, port, port, "/api/v1/posts/x").await
+        command.args(["bare", which]).arg(port.to_string()).args(arguments);
+        Self::started(command, port, port, "/readyz").await
     }
 
     async fn started(
@@ -97,20 +115,35 @@ impl Server {
         Ok(self.status_kib("VmRSS:")? * 1024)
     }
 
+    /// The most that it ever was.
+    pub fn most_resident(&self) -> anyhow::Result<u64> {
+        Ok(self.status_kib("VmHWM:")? * 1024)
+    }
+
     /// The processor time it used so far.
     pub fn processor_time(&self) -> anyhow::Result<Duration> {
-        const TICKS_A_SECOND: u64 = 100;
-        let id = self.process.id().context("the server has ended")?;
-        let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-        // Fields 14 and 15 of proc(5), counted behind the name, which may hold spaces.
-        let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        let ticks: u64 =
-            fields.get(11..13).context("proc stat")?.iter().flat_map(|n| n.parse::<u64>()).sum();
-        Ok(Duration::from_millis(ticks * 1000 / TICKS_A_SECOND))
+        processor_time_of(&self.id()?.to_string())
+    }
+
+    /// The sum of its samples of a metric that have all of these labels.
+    pub async fn metric(&self, name: &str, labels: &[&str]) -> anyhow::Result<f64> {
+        let mut connection = Connection::open(self.operations).await?;
+        let request = load::request("GET", "/metrics", "text/plain", b"");
+        let metrics = String::from_utf8(connection.send(&request, 200).await?.to_vec())?;
+        Ok(metrics
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{')))
+            .filter(|line| labels.iter().all(|label| line.contains(label)))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum())
+    }
+
+    fn id(&self) -> anyhow::Result<u32> {
+        self.process.id().context("the server has ended")
     }
 
     fn status_kib(&self, name: &str) -> anyhow::Result<u64> {
-        let id = self.process.id().context("the server has ended")?;
+        let id = self.id()?;
         let status = fs::read_to_string(format!("/proc/{id}/status"))?;
         let line =
             status.lines().find_map(|line| line.strip_prefix(name)).context("proc status")?;
@@ -121,9 +154,28 @@ impl Server {
     pub async fn kill(mut self) -> anyhow::Result<()> {
         Ok(self.process.kill().await?)
     }
+
+    /// Has it end in order, and waits for that.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        let id = i32::try_from(self.id()?).ok().and_then(Pid::from_raw).context("a process id")?;
+        kill_process(id, Signal::TERM)?;
+        self.process.wait().await?;
+        Ok(())
+    }
 }
 
-fn on_first_core(binary: &Path) -> Command {
+/// The processor time that a process used so far; `self` is this one.
+pub fn processor_time_of(process: &str) -> anyhow::Result<Duration> {
+    const TICKS_A_SECOND: u64 = 100;
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // Fields 14 and 15 of proc(5), counted behind the name, which may hold spaces.
+    let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+    let ticks: u64 =
+        fields.get(11..13).context("proc stat")?.iter().flat_map(|n| n.parse::<u64>()).sum();
+    Ok(Duration::from_millis(ticks * 1000 / TICKS_A_SECOND))
+}
+
+pub fn on_first_core(binary: &Path) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", "0"]).arg(binary);
     command

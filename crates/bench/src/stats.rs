@@ -9,10 +9,18 @@ impl Figures {
         self.0.push(figure);
     }
 
+    pub fn of(figures: impl AsRef<[f64]>) -> Self {
+        Self(figures.as_ref().to_vec())
+    }
+
     pub fn median(&self) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+        let middle = sorted.len() / 2;
+        match sorted.len() % 2 {
+            0 if middle > 0 => (sorted[middle - 1] + sorted[middle]) / 2.0,
+            _ => sorted.get(middle).copied().unwrap_or(f64::NAN),
+        }
     }
 
     fn least(&self) -> f64 {

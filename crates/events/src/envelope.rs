@@ -186,7 +186,7 @@ impl PostEvent {
         let event = v1::Event::decode(value).map_err(invalid)?;
         match (event.schema, event.body) {
             (0, _) => Err(invalid("schema is 0 or missing; the first one is 1")),
-            (SCHEMA, Some(body)) => {
+            (1..=SCHEMA, Some(body)) => {
                 let event = Self::checked(event.id, event.time, event.user_id, body)?;
                 match event.post_id.as_bytes() == key {
                     true => Ok(event),

@@ -8,6 +8,7 @@ pub mod hashtags;
 pub mod ids;
 pub mod limits;
 pub mod position;
+pub mod reading;
 pub mod time;
 pub mod topics;
 
@@ -20,5 +21,6 @@ pub mod v1 {
 pub use envelope::{Action, DecodeError, PostEvent};
 pub use ids::Id;
 pub use position::{LogIdentity, Offset, Position, Stamp, TopicPartition};
+pub use reading::Reading;
 pub use time::Timestamp;
 pub use topics::{Topic, partition_of};

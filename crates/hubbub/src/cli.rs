@@ -2,20 +2,21 @@
 
 use std::{
     env,
-    io::{self, Write},
-    path::PathBuf,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
 
 use crate::{
     client::Client,
-    demo,
+    demo, fleet,
     operations::{Resume, Start},
     process::{self, base_url},
-    settings::{Layers, ProjectionName, Settings, SettingsError, Sources},
+    settings::{Layers, ProjectionName, Role, Settings, SettingsError, Sources},
     telemetry,
 };
 
@@ -28,8 +29,11 @@ Examples:
   hubbub --config /etc/hubbub.toml                with settings of your own
   HUBBUB__HTTP__LISTEN=0.0.0.0:80 hubbub          with one setting of your own
   hubbub config                                   the settings in effect, and who set them
+  hubbub topics apply && hubbub schema apply      make what a fleet runs on
+  hubbub worker --projections analysis            one role of a fleet
   hubbub demo                                     shows what a running hubbub does
   hubbub dead-letters list                        what could not be folded
+  hubbub dead-letters repair 3 17 <repaired.pb    appends what one should have said
   hubbub resume --projection posts                lets halted partitions go on
 
 Exit codes: 0 clean, 1 failed, 2 usage or settings.";
@@ -37,7 +41,8 @@ Exit codes: 0 clean, 1 failed, 2 usage or settings.";
 /// The backend of a social platform and of its analytics, on one event log.
 ///
 /// Without a command it runs: the write API, the read API and the projections, in one
-/// process, durable on disk.
+/// process, durable on disk. `ingest`, `worker` and `query` are the same in processes of
+/// their own, on Apache Kafka and Apache Cassandra.
 #[derive(Debug, Parser)]
 #[command(name = "hubbub", version, after_help = EXAMPLES)]
 struct Cli {
@@ -59,8 +64,42 @@ struct SettingsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Serve(Serve),
+    #[command(flatten)]
+    Once(Once),
+}
+
+/// The commands that run until they are told to end.
+#[derive(Debug, Subcommand)]
+enum Serve {
+    /// Serve the write API: publishes events to Kafka
+    Ingest,
+    /// Run projections: fold the events in Kafka into the tables in Cassandra
+    Worker {
+        /// Only these; `worker.projections` in the settings
+        #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = projection)]
+        projections: Option<Vec<ProjectionName>>,
+    },
+    /// Serve the read API: answers from the tables in Cassandra
+    Query,
+}
+
+/// The commands that end by themselves.
+#[derive(Debug, Subcommand)]
+enum Once {
+    /// The tables in Cassandra
+    #[command(subcommand)]
+    Schema(Schema),
+    /// The topics in Kafka
+    #[command(subcommand)]
+    Topics(Topics),
     /// Print the settings in effect as TOML, with who set them, and without secrets
-    Config,
+    Config {
+        /// Those of a role of a fleet
+        #[arg(long, value_parser = role)]
+        role: Option<Role>,
+    },
     /// Ask a running hubbub whether it is ready: exit code 0 or 1
     Healthcheck {
         #[command(flatten)]
@@ -92,6 +131,18 @@ enum Command {
 }
 
 #[derive(Debug, Subcommand)]
+enum Schema {
+    /// Make what is missing: the keyspace, tables, columns. Never alters, never drops
+    Apply,
+}
+
+#[derive(Debug, Subcommand)]
+enum Topics {
+    /// Make those that are missing, and check all of them. Never alters, never deletes
+    Apply,
+}
+
+#[derive(Debug, Subcommand)]
 enum DeadLetters {
     /// List them in the order of partition and offset
     List {
@@ -104,12 +155,27 @@ enum DeadLetters {
         #[command(flatten)]
         operations: OperationsArgs,
     },
-    /// Print one with all that it holds, as JSON; its value is in base64
+    /// Print one with all that it holds, as JSON; its value in base64, and read as far as it goes
     Show {
         /// The first number of its line in the list
         partition: i32,
         /// The second
         offset: i64,
+        #[command(flatten)]
+        operations: OperationsArgs,
+    },
+    /// Append what one should have said as a new event, once however often it is run
+    Repair {
+        /// The first number of its line in the list
+        partition: i32,
+        /// The second
+        offset: i64,
+        /// The repaired value, protobuf as in the log; by default it is read from standard input
+        #[arg(long, value_name = "FILE")]
+        value_file: Option<PathBuf>,
+        /// Only check the value and print what it says
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         operations: OperationsArgs,
     },
@@ -130,11 +196,31 @@ pub fn main() -> ExitCode {
         file: cli.settings.config,
         variables: env::vars_os().collect(),
         data: cli.settings.data,
+        ..Sources::default()
     };
     match cli.command {
         None => serve(&sources),
-        Some(command) => report(ask(command, &sources)),
+        Some(Command::Serve(Serve::Ingest)) => serve(&Sources { role: Role::Ingest, ..sources }),
+        Some(Command::Serve(Serve::Query)) => serve(&Sources { role: Role::Query, ..sources }),
+        Some(Command::Serve(Serve::Worker { projections })) => {
+            serve(&Sources { role: Role::Worker, projections, ..sources })
+        }
+        Some(Command::Once(command)) => report(once(command, &sources)),
     }
+}
+
+fn projection(name: &str) -> Result<ProjectionName, String> {
+    let known = ProjectionName::ALL.into_iter();
+    known.clone().find(|known| known.as_str() == name).ok_or_else(|| {
+        let known: Vec<_> = known.map(ProjectionName::as_str).collect();
+        format!("there is no such projection: {} are allowed", known.join(", "))
+    })
+}
+
+fn role(name: &str) -> Result<Role, String> {
+    let roles = [Role::Ingest, Role::Worker, Role::Query];
+    let found = roles.into_iter().find(|role| role.name() == Some(name));
+    found.ok_or_else(|| "ingest, worker and query are allowed".to_owned())
 }
 
 fn serve(sources: &Sources) -> ExitCode {
@@ -143,8 +229,12 @@ fn serve(sources: &Sources) -> ExitCode {
         Err(error) => return report(Err(error.into())),
     };
     let is_text = settings.telemetry.log_format.is_text();
-    let served = telemetry::start_logging(&settings.telemetry)
-        .and_then(|()| block_on(&mut Builder::new_multi_thread(), process::run(settings)));
+    let traces = match telemetry::start(&settings) {
+        Ok(traces) => traces,
+        Err(error) => return report(Err(error)),
+    };
+    let served = block_on(&mut Builder::new_multi_thread(), process::run(settings));
+    traces.finish();
     match served {
         Err(error) if !is_text => {
             tracing::error!("{}", told(&error));
@@ -154,37 +244,58 @@ fn serve(sources: &Sources) -> ExitCode {
     }
 }
 
-fn print_settings(sources: &Sources) -> anyhow::Result<()> {
-    let text = Layers::read(sources)?.describe()?;
+fn print_settings(sources: &Sources, role: Option<Role>) -> anyhow::Result<()> {
+    let sources = Sources { role: role.unwrap_or_default(), ..sources.clone() };
+    let text = Layers::read(&sources)?.describe()?;
     Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
-/// The commands that talk to a running hubbub.
-fn ask(command: Command, sources: &Sources) -> anyhow::Result<()> {
+fn once(command: Once, sources: &Sources) -> anyhow::Result<()> {
+    let settings = || Settings::load(sources);
     let client = |args: OperationsArgs| match args.url {
         Some(url) => Client::new(&url),
-        None => Client::new(&base_url(Settings::load(sources)?.operations.listen)),
+        None => Client::new(&base_url(settings()?.operations.listen)),
     };
     block_on(&mut Builder::new_current_thread(), async {
         match command {
-            Command::Config => print_settings(sources),
-            Command::Healthcheck { operations } => client(operations)?.healthcheck().await,
-            Command::DeadLetters(DeadLetters::List { from, limit, operations }) => {
+            Once::Schema(Schema::Apply) => fleet::apply_schema(&settings()?).await,
+            Once::Topics(Topics::Apply) => fleet::apply_topics(&settings()?).await,
+            Once::Config { role } => print_settings(sources, role),
+            Once::Healthcheck { operations } => client(operations)?.healthcheck().await,
+            Once::DeadLetters(DeadLetters::List { from, limit, operations }) => {
                 client(operations)?.list_dead_letters(from.unwrap_or_default(), limit).await
             }
-            Command::DeadLetters(DeadLetters::Show { partition, offset, operations }) => {
+            Once::DeadLetters(DeadLetters::Show { partition, offset, operations }) => {
                 client(operations)?.show_dead_letter(partition, offset).await
             }
-            Command::Resume { projection, partition, accept_dead_letters, operations } => {
+            Once::DeadLetters(DeadLetters::Repair {
+                partition,
+                offset,
+                value_file,
+                dry_run,
+                operations,
+            }) => {
+                let value = read_value(value_file.as_deref())?;
+                let at = Start { partition, offset };
+                client(operations)?.repair_dead_letter(at, &value, dry_run).await
+            }
+            Once::Resume { projection, partition, accept_dead_letters, operations } => {
                 let what = Resume { projection, partition, accept_dead_letters };
                 client(operations)?.resume(&what).await
             }
-            Command::Demo { url: Some(url) } => demo::run(&url).await,
-            Command::Demo { url: None } => {
-                demo::run(&base_url(Settings::load(sources)?.http.listen)).await
-            }
+            Once::Demo { url: Some(url) } => demo::run(&url).await,
+            Once::Demo { url: None } => demo::run(&base_url(settings()?.http.listen)).await,
         }
     })
+}
+
+fn read_value(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
+    let Some(file) = file else {
+        let mut value = Vec::new();
+        io::stdin().read_to_end(&mut value)?;
+        return Ok(value);
+    };
+    std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))
 }
 
 fn block_on(

@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod client;
 pub mod demo;
+pub mod fleet;
 pub mod operations;
 pub mod process;
 pub mod services;

@@ -8,6 +8,7 @@
 //! | GET /status | how each projection stands in each partition |
 //! | GET /metrics | Prometheus's text format |
 //! | GET /dead-letters, /dead-letters/{partition}/{offset} | what could not be folded |
+//! | POST /dead-letters/{partition}/{offset}/repair | appends what it should have said |
 //! | POST /resume | ends halts |
 
 mod dead_letters;
@@ -29,7 +30,9 @@ use hubbub_worker::Handle;
 
 use crate::telemetry::Metrics;
 
-pub use dead_letters::{DeadLetter, DeadLetterPage, Source, Start};
+pub use dead_letters::{
+    DeadLetter, DeadLetterPage, Decoded, DecodedField, Repair, Repaired, Source, Start, Unreadable,
+};
 pub use resume::{Resume, Resumed};
 
 /// Where a process is in its life.
@@ -58,8 +61,10 @@ struct Shared {
 pub struct Parts {
     /// The event log.
     pub log: Arc<dyn Log>,
-    /// A table, to see whether the store answers.
-    pub frontiers: Arc<dyn Rows<Frontiers>>,
+    /// Whether the process is of no use without the log.
+    pub needs_log: bool,
+    /// A table, to see whether the store answers, where the process is of no use without it.
+    pub frontiers: Option<Arc<dyn Rows<Frontiers>>>,
     /// The projections that run here.
     pub workers: Vec<Handle>,
 }
@@ -93,6 +98,7 @@ impl Operations {
             .route("/metrics", get(render_metrics))
             .route("/dead-letters", get(dead_letters::list))
             .route("/dead-letters/{partition}/{offset}", get(dead_letters::show))
+            .route("/dead-letters/{partition}/{offset}/repair", post(dead_letters::repair))
             .route("/resume", post(resume::resume))
             .with_state(self.clone())
     }

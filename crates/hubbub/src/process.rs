@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     services::Services,
-    settings::{Settings, ShutdownSettings},
+    settings::{Role, Settings, ShutdownSettings},
 };
 
 /// Runs hubbub until a signal ends it, which is no error.
@@ -24,7 +24,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let on_signal = settings.shutdown;
     let data = settings.data.path.display().to_string();
-    let is_greeted = settings.telemetry.log_format.is_text();
+    let is_greeted = settings.telemetry.log_format.is_text() && settings.role == Role::AllInOne;
 
     let services = tokio::select! {
         // What is being opened can be left as it lies.
@@ -33,8 +33,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     };
     let ready = started.elapsed().as_millis();
     let (api, operations) = (services.api_addr(), services.ops_addr());
-    tracing::info!(%api, %operations, data, "ready in {ready} ms");
-    if is_greeted {
+    match api {
+        Some(api) => tracing::info!(%api, %operations, "ready in {ready} ms"),
+        None => tracing::info!(%operations, "ready in {ready} ms"),
+    }
+    if let Some(api) = api.filter(|_| is_greeted) {
         greet(api, operations, &data)?;
     }
 

@@ -1,8 +1,14 @@
 //! The parts of a process and how they hang together: the only place that knows all of
 //! them.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use axum::Router;
 use futures::{
     StreamExt,
     future::{join_all, pending},
@@ -11,12 +17,15 @@ use futures::{
 use hubbub_events::{Offset, TopicPartition};
 use hubbub_ingest::Ingest;
 use hubbub_projections::{Analysis, Likes, Posts};
-use hubbub_query::Query;
-use hubbub_store::{Engine, Progress, Store, frontiers_table, load_frontiers};
-use hubbub_stream::{DataFolder, DataFolderError, Log};
+use hubbub_query::{Answers, Query};
+use hubbub_store::{
+    Engine, Error as StoreError, Progress, RedisCache, Rows, Store, StoreSettings, Watched,
+    frontiers_table, load_frontiers,
+};
+use hubbub_stream::{DataFolder, DataFolderError, Log, LogSettings};
 use hubbub_tables::{Build, Receipts};
 use hubbub_web::{BindError, Drain, Edge, Server};
-use hubbub_worker::{Handle, Observer, Report};
+use hubbub_worker::{Handle, Observer, Report, Turn};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, timeout, timeout_at},
@@ -28,8 +37,8 @@ use tokio_util::{
 
 use crate::{
     operations::{Operations, Parts, Phase},
-    settings::{ProjectionName, Settings, ShutdownSettings},
-    telemetry::Metrics,
+    settings::{CacheKind, LogKind, ProjectionName, Role, Settings, ShutdownSettings, StoreKind},
+    telemetry::{Metrics, watch_dead_letters},
 };
 
 /// The build of every projection's tables.
@@ -42,6 +51,8 @@ const LAST_BATCHES: Duration = Duration::from_secs(1);
 /// How long dropped batches may take to be gone, and the log to write what it has taken.
 const ABANDON: Duration = Duration::from_millis(500);
 const FLUSH: Duration = Duration::from_secs(3);
+/// Between the tries of a write API to connect to the tables, each of which waits itself.
+const RECONNECT_WAIT: Duration = Duration::from_secs(5);
 
 /// Why a process does not start.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +70,7 @@ pub enum StartError {
     },
     /// The tables cannot be opened.
     #[error(transparent)]
-    Store(#[from] hubbub_store::Error),
+    Store(#[from] StoreError),
     /// The event log cannot be opened, or does not fit the settings.
     #[error(transparent)]
     Log(#[from] hubbub_stream::Error),
@@ -68,12 +79,12 @@ pub enum StartError {
     Metrics(anyhow::Error),
 }
 
-/// A running hubbub: both APIs, the projections, and the port for operators.
+/// A running hubbub: the parts of its role, and the port for operators.
 ///
 /// Dropping it ends the process's parts at once; [`Services::shutdown`] ends them in
 /// order.
 pub struct Services {
-    api: Serving,
+    api: Option<Serving>,
     operations: Serving,
     state: Operations,
     log: Arc<dyn Log>,
@@ -81,6 +92,8 @@ pub struct Services {
     stop_workers: DropGuard,
     abandon: DropGuard,
     _upkeep: AbortOnDropHandle<()>,
+    _letters: Option<AbortOnDropHandle<()>>,
+    _connecting: Option<AbortOnDropHandle<()>>,
 }
 
 /// A port that is served.
@@ -91,67 +104,124 @@ struct Serving {
 }
 
 impl Services {
-    /// Starts everything that the settings ask for, and returns once requests are
-    /// served. Needs a tokio runtime.
+    /// Starts everything that the role and the settings ask for, and returns once requests
+    /// are served. Needs a tokio runtime.
     ///
     /// # Errors
     /// Whatever stands in the way; then nothing runs.
     pub async fn spawn(settings: Settings) -> Result<Self, StartError> {
+        let role = settings.role;
         let metrics = Metrics::of_process().map_err(StartError::Metrics)?;
-        let data = DataFolder::open(&settings.data.path)?;
+        metrics.note_role(role);
+        let data = data_folder(&settings)?;
         // Ports first: a taken one should be known before anything is opened.
-        let api = bind("http.listen", &settings.http)?;
+        let has_api = role.ingests() || role.queries();
+        let api = has_api.then(|| bind("http.listen", &settings.http)).transpose()?;
         let operations = bind("operations.listen", &settings.operations)?;
         let upkeep = AbortOnDropHandle::new(tokio::spawn(metrics.clone().upkeep()));
         let state = Operations::new(metrics);
         let finish = settings.shutdown.finish_timeout;
-        let operations =
-            serve(operations, Edge::new(state.router(), &settings.operations), LAST_ANSWERS);
+        let operations = serve(
+            operations,
+            Edge::new(state.router(), &settings.operations).untraced(),
+            LAST_ANSWERS,
+        );
 
-        let store = Engine::from_config(&settings.store, &data.store()).await?;
-        let log =
-            hubbub_stream::from_config(&settings.log, &data, floors(&store, &data).await?).await?;
-        let progress = progress(&store, &settings).await?;
-        let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
-        let spawner = Spawner {
-            log: Arc::clone(&log),
-            store: store.clone(),
-            settings: &settings,
-            observer: observer(progress.clone()),
-            stop: stop.clone(),
-            abandon: abandon.clone(),
+        // The write API reads the tables for those who wait, and for them alone: it takes
+        // writes without them.
+        let store = match role {
+            Role::Ingest => None,
+            _ => Some(Engine::from_config(store_settings(&settings, data.as_ref())).await?),
         };
+        let log = open_log(&settings, data.as_ref(), store.as_ref()).await?;
+        let tables = ReadTables::new(&settings);
+        let connecting = match &store {
+            Some(store) => {
+                tables.connect(store, &settings).await?;
+                None
+            }
+            None => Some(AbortOnDropHandle::new(tokio::spawn(
+                tables.clone().connect_late(settings.clone()),
+            ))),
+        };
+
+        let redis = match settings.cache.kind {
+            CacheKind::Redis if role != Role::Ingest => {
+                Some(RedisCache::connect(&settings.redis, log.identity()).await?)
+            }
+            _ => None,
+        };
+        let answers = Answers::new(&settings.query.cache);
+        let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
+        let workers = match &store {
+            Some(store) if role.folds() => Spawner {
+                log: Arc::clone(&log),
+                // Whoever keeps copies of rows is told when they are written.
+                store: Watched::new(
+                    Watched::new(store.clone(), redis.clone()),
+                    role.queries().then(|| answers.clone()),
+                ),
+                settings: &settings,
+                observer: observer(tables.progress.clone()),
+                turn: Turn::default(),
+                stop: stop.clone(),
+                abandon: abandon.clone(),
+            }
+            .spawn_all(),
+            _ => Vec::new(),
+        };
+        // Whoever makes dead letters tells of them.
+        let letters = role.folds().then(|| watch_dead_letters(Arc::clone(&log)));
+        let letters = letters.map(|watch| AbortOnDropHandle::new(tokio::spawn(watch)));
         // From here on what was begun ends when these are dropped.
         let (stop_workers, abandon) = (stop.drop_guard(), abandon.drop_guard());
-        let workers = spawner.spawn_all();
         state.complete(Parts {
             log: Arc::clone(&log),
-            frontiers: frontiers_table(&store)?,
+            // What only reads is of use without the log.
+            needs_log: role != Role::Query,
+            frontiers: store.as_ref().map(frontiers_table).transpose()?,
             workers: workers.clone(),
         });
 
-        let ingest = hubbub_ingest::router(Ingest {
-            log: Arc::clone(&log),
-            receipts: store.table::<Receipts>(BUILD)?,
-            progress: progress.clone(),
-            settings: settings.ingest,
-        });
-        let query = hubbub_query::router(Query {
-            store,
-            log: Arc::clone(&log),
-            progress,
-            settings: settings.query,
-        })?;
-        let edge = Edge::new(ingest.merge(query), &settings.http);
-        let api = serve(api, edge, finish);
+        let mut routes = Router::new();
+        if role.ingests() {
+            routes = routes.merge(hubbub_ingest::router(Ingest {
+                log: Arc::clone(&log),
+                receipts: Arc::clone(&tables.receipts),
+                progress: tables.progress.clone(),
+                settings: settings.ingest,
+            }));
+        }
+        if let Some(store) = store.filter(|_| role.queries()) {
+            routes = routes.merge(hubbub_query::router(Query {
+                store,
+                log: Arc::clone(&log),
+                progress: tables.progress,
+                answers,
+                redis,
+                settings: settings.query,
+            })?);
+        }
+        let api = api.map(|api| serve(api, Edge::new(routes, &settings.http), finish));
         state.enter(Phase::Serving);
-        Ok(Self { api, operations, state, log, workers, stop_workers, abandon, _upkeep: upkeep })
+        Ok(Self {
+            api,
+            operations,
+            state,
+            log,
+            workers,
+            stop_workers,
+            abandon,
+            _upkeep: upkeep,
+            _letters: letters,
+            _connecting: connecting,
+        })
     }
 
-    /// Where the API is served.
+    /// Where the API is served; none where only projections run.
     #[must_use]
-    pub fn api_addr(&self) -> SocketAddr {
-        self.api.address
+    pub fn api_addr(&self) -> Option<SocketAddr> {
+        self.api.as_ref().map(|api| api.address)
     }
 
     /// Where operators are served.
@@ -182,7 +252,9 @@ impl Services {
         sleep(how.unready_wait).await;
         let deadline = Instant::now() + how.finish_timeout;
         // One slow client must not use up the time of the projections.
-        self.api.end(deadline - LAST_BATCHES.min(how.finish_timeout)).await;
+        if let Some(api) = self.api {
+            api.end(deadline - LAST_BATCHES.min(how.finish_timeout)).await;
+        }
 
         drop(self.stop_workers);
         let ended = join_all(self.workers.iter().map(Handle::join));
@@ -219,11 +291,43 @@ fn serve(server: Server, edge: Edge, finish: Duration) -> Serving {
     Serving { address, stop: stop.drop_guard(), served }
 }
 
+/// The folder that an embedded log or store has its files in.
+fn data_folder(settings: &Settings) -> Result<Option<DataFolder>, DataFolderError> {
+    let is_used =
+        settings.log.kind == LogKind::Segments || settings.store.kind == StoreKind::Embedded;
+    is_used.then(|| DataFolder::open(&settings.data.path)).transpose()
+}
+
+fn store_settings(settings: &Settings, data: Option<&DataFolder>) -> StoreSettings {
+    match data.filter(|_| settings.store.kind == StoreKind::Embedded) {
+        Some(data) => {
+            StoreSettings::Embedded { settings: settings.embedded.clone(), folder: data.store() }
+        }
+        None => StoreSettings::Cassandra(Box::new(settings.cassandra.clone())),
+    }
+}
+
+async fn open_log(
+    settings: &Settings,
+    data: Option<&DataFolder>,
+    store: Option<&Engine>,
+) -> Result<Arc<dyn Log>, StartError> {
+    let log = match (data.filter(|_| settings.log.kind == LogKind::Segments), store) {
+        (Some(data), Some(store)) => LogSettings::Segments {
+            settings: settings.segments.clone(),
+            data: data.clone(),
+            floors: floors(store, data).await?,
+        },
+        _ => LogSettings::Kafka(Box::new(settings.kafka.clone())),
+    };
+    Ok(hubbub_stream::from_config(log).await?)
+}
+
 /// The highest frontiers, which the log must still reach.
 async fn floors(
     store: &Engine,
     data: &DataFolder,
-) -> Result<HashMap<TopicPartition, Offset>, hubbub_store::Error> {
+) -> Result<HashMap<TopicPartition, Offset>, StoreError> {
     let mut floors = HashMap::new();
     for projection in ProjectionName::ALL {
         for (of, (frontier, identity)) in load_frontiers(store, projection.as_str(), BUILD).await? {
@@ -237,12 +341,47 @@ async fn floors(
     Ok(floors)
 }
 
-/// How far every projection is, those included that do not run here.
-async fn progress(store: &Engine, settings: &Settings) -> Result<Progress, hubbub_store::Error> {
-    let projections = ProjectionName::ALL.map(|name| (name.as_str(), BUILD));
-    let progress = Progress::new(projections.to_vec(), settings.http.max_connections.get());
-    progress.refresh(store).await?;
-    Ok(progress)
+/// What the tables tell the APIs of how far the projections are.
+#[derive(Clone)]
+struct ReadTables {
+    /// Of every projection, those included that do not run here.
+    progress: Progress,
+    receipts: Arc<OnceLock<Arc<dyn Rows<Receipts>>>>,
+}
+
+impl ReadTables {
+    fn new(settings: &Settings) -> Self {
+        let projections = ProjectionName::ALL.map(|name| (name.as_str(), BUILD));
+        let progress = Progress::new(projections.to_vec(), settings.http.max_connections.get());
+        Self { progress, receipts: Arc::default() }
+    }
+
+    async fn connect(&self, store: &Engine, settings: &Settings) -> Result<(), StoreError> {
+        let receipts = store.table::<Receipts>(BUILD)?;
+        self.progress.refresh(store).await?;
+        // Projections that run elsewhere tell of themselves by the store alone.
+        if settings.store.kind == StoreKind::Cassandra {
+            self.progress.spawn_poller(store.clone());
+        }
+        // Set once: a store is connected once.
+        let _ = self.receipts.set(receipts);
+        Ok(())
+    }
+
+    /// Connects as soon as the store can be used.
+    async fn connect_late(self, settings: Settings) {
+        loop {
+            let connected = async {
+                let store = Engine::from_config(store_settings(&settings, None)).await?;
+                self.connect(&store, &settings).await
+            };
+            let Err(error) = connected.await else {
+                return;
+            };
+            tracing::warn!(%error, "writes are taken, and those that wait get no outcome");
+            sleep(RECONNECT_WAIT).await;
+        }
+    }
 }
 
 fn observer(progress: Progress) -> Observer {
@@ -256,9 +395,10 @@ fn observer(progress: Progress) -> Observer {
 /// Starts projections.
 struct Spawner<'a> {
     log: Arc<dyn Log>,
-    store: Engine,
+    store: Watched<Watched<Engine, Option<RedisCache>>, Option<Answers>>,
     settings: &'a Settings,
     observer: Observer,
+    turn: Turn,
     stop: CancellationToken,
     abandon: CancellationToken,
 }
@@ -276,6 +416,7 @@ impl Spawner<'_> {
             build: BUILD,
             settings: self.settings.worker.runner.clone(),
             observer: Arc::clone(&self.observer),
+            turn: self.turn.clone(),
             stop: self.stop.clone(),
             abandon: self.abandon.clone(),
         };

@@ -1,23 +1,27 @@
 //! The settings of a process: the defaults of `hubbub.toml`, what a file, the
 //! environment and flags say otherwise, and what is wrong with it.
 
+mod engines;
 mod fault;
 mod layers;
 mod projection;
+mod role;
 
 use std::{ffi::OsString, path::PathBuf, str::FromStr, time::Duration};
 
 use hubbub_ingest::IngestSettings;
 use hubbub_query::QuerySettings;
-use hubbub_store::StoreSettings;
-use hubbub_stream::LogSettings;
+use hubbub_store::{CassandraSettings, EmbeddedSettings, RedisSettings};
+use hubbub_stream::{KafkaSettings, segments::SegmentsSettings};
 use hubbub_web::HttpSettings;
 use serde::Deserialize;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
+pub use engines::{CacheKind, CacheSection, LogKind, LogSection, StoreKind, StoreSection};
 pub use fault::{Fault, Origin, SettingsError};
 pub use layers::Layers;
 pub use projection::{ProjectionName, WorkerSection};
+pub use role::Role;
 
 /// The defaults, as they are documented.
 pub const DEFAULTS: &str = include_str!("../hubbub.toml");
@@ -26,16 +30,31 @@ pub const DEFAULTS: &str = include_str!("../hubbub.toml");
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// What the process does; not a setting, but what it was started as.
+    #[serde(skip)]
+    pub role: Role,
     /// The port of the API.
     pub http: HttpSettings,
     /// The port for operators.
     pub operations: HttpSettings,
     /// Where the files are.
     pub data: DataSettings,
-    /// The event log.
-    pub log: LogSettings,
-    /// The tables.
-    pub store: StoreSettings,
+    /// Which event log.
+    pub log: LogSection,
+    /// The log in segment files.
+    pub segments: SegmentsSettings,
+    /// The log in Apache Kafka.
+    pub kafka: KafkaSettings,
+    /// Which store keeps the tables.
+    pub store: StoreSection,
+    /// The tables in this process.
+    pub embedded: EmbeddedSettings,
+    /// The tables in Apache Cassandra.
+    pub cassandra: CassandraSettings,
+    /// Which cache readers share.
+    pub cache: CacheSection,
+    /// The cache in Redis.
+    pub redis: RedisSettings,
     /// The write API.
     pub ingest: IngestSettings,
     /// The read API.
@@ -114,6 +133,10 @@ pub struct Sources {
     pub variables: Vec<(OsString, OsString)>,
     /// The value of `--data`.
     pub data: Option<PathBuf>,
+    /// The value of `--projections`.
+    pub projections: Option<Vec<ProjectionName>>,
+    /// What the process is to be: the defaults of its ports are the role's own.
+    pub role: Role,
 }
 
 impl Settings {

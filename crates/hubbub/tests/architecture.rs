@@ -12,20 +12,32 @@ use std::{
 use serde_json::Value;
 
 /// Which of our crates each may use.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("events", &[]),
+    ("trace", &[]),
     ("tables", &["events"]),
     ("stream", &["events"]),
-    ("store", &["events", "tables"]),
+    ("store", &["events", "tables", "trace"]),
     ("projections", &["events", "tables"]),
-    ("worker", &["events", "projections", "store", "stream", "tables"]),
-    ("web", &["events", "tables"]),
-    ("ingest", &["events", "store", "stream", "tables", "web"]),
+    ("worker", &["events", "projections", "store", "stream", "tables", "trace"]),
+    ("web", &["events", "tables", "trace"]),
+    ("ingest", &["events", "store", "stream", "tables", "trace", "web"]),
     ("query", &["events", "store", "stream", "tables", "web"]),
     ("testkit", &["events", "projections", "store", "stream", "tables"]),
     (
         "hubbub",
-        &["events", "ingest", "projections", "query", "store", "stream", "tables", "web", "worker"],
+        &[
+            "events",
+            "ingest",
+            "projections",
+            "query",
+            "store",
+            "stream",
+            "tables",
+            "trace",
+            "web",
+            "worker",
+        ],
     ),
     ("bench", &["testkit"]),
 ];

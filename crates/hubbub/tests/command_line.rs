@@ -3,12 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper fails its test by a panic")]
 
 use std::{
+    collections::HashMap,
+    fs::File,
     net::TcpListener,
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use hubbub::{Services, Settings, Sources, settings::ShutdownSettings};
+use hubbub_events::{Action, PostEvent, Timestamp, Topic, TopicPartition, partition_of};
+use hubbub_stream::{DataFolder, LogSettings, NewRecord};
 use hubbub_testkit::{
     client::eventually,
     process::{Process, Signal, all_in_one},
@@ -39,9 +44,9 @@ fn run(command: &mut Command) -> (Option<i32>, String, String) {
 fn settings(folder: &TempDir) -> Settings {
     let free_port = |name: &str| (name.into(), "127.0.0.1:0".into());
     let sources = Sources {
-        file: None,
         variables: vec![free_port("HUBBUB__HTTP__LISTEN"), free_port("HUBBUB__OPERATIONS__LISTEN")],
         data: Some(folder.path().join("data")),
+        ..Sources::default()
     };
     Settings::load(&sources).unwrap()
 }
@@ -58,9 +63,9 @@ fn usage_and_settings_exit_with_2() {
     assert_eq!(code, Some(2), "{error}");
 
     let mut bad = command(&[]);
-    let (code, _, error) = run(bad.env("HUBBUB__LOG__PARTITIONS", "twelve"));
+    let (code, _, error) = run(bad.env("HUBBUB__SEGMENTS__PARTITIONS", "twelve"));
     assert_eq!(code, Some(2), "{error}");
-    assert!(error.contains("log.partitions"), "{error}");
+    assert!(error.contains("segments.partitions"), "{error}");
 }
 
 #[test]
@@ -69,10 +74,10 @@ fn config_prints_the_settings_in_effect_without_secrets() {
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "/s3cr3t").unwrap();
     let mut config = command(&["config"]);
-    config.env("HUBBUB__DATA__PATH_FILE", &secret).env("HUBBUB__LOG__PARTITIONS", "3");
+    config.env("HUBBUB__DATA__PATH_FILE", &secret).env("HUBBUB__SEGMENTS__PARTITIONS", "3");
     let (code, printed, error) = run(&mut config);
     assert_eq!((code, error.as_str()), (Some(0), ""));
-    assert!(printed.contains("partitions = 3  # HUBBUB__LOG__PARTITIONS"), "{printed}");
+    assert!(printed.contains("partitions = 3  # HUBBUB__SEGMENTS__PARTITIONS"), "{printed}");
     assert!(printed.contains("\"***\"") && !printed.contains("s3cr3t"), "{printed}");
 }
 
@@ -146,13 +151,82 @@ async fn dead_letters_and_halts_are_asked_of_the_running_process() {
 
     let (code, ..) = run(&mut command(&["resume", "--projection", "nothing", "--url", &url]));
     assert_eq!(code, Some(2));
+    let (code, _, error) = run(&mut command(&["resume", "--partition", "99", "--url", &url]));
+    assert_eq!(code, Some(1));
+    assert!(error.contains("99 does not exist: 0 to 3 are allowed"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_is_repaired_by_a_file_or_a_pipe() {
+    let folder = TempDir::new().unwrap();
+    let key = Bytes::from_static(b"p1");
+    let opening = LogSettings::Segments {
+        settings: settings(&folder).segments,
+        data: DataFolder::open(&settings(&folder).data.path).unwrap(),
+        floors: HashMap::new(),
+    };
+    let log = hubbub_stream::from_config(opening).await.unwrap();
+    let partition = partition_of(&key, log.partitions(Topic::Posts));
+    let garbage = NewRecord {
+        topic_partition: TopicPartition { topic: Topic::Posts, partition },
+        key,
+        value: Bytes::from_static(b"\xff\xff"),
+        headers: Vec::new(),
+        time: Timestamp::now(),
+    };
+    assert!(log.append(vec![garbage]).await[0].is_ok());
+    log.close().await;
+    drop(log);
+
+    let (_services, url) = running(&folder).await;
+    let letter = partition.to_string();
+    let repair = |more: &[&str]| {
+        let mut repair = command(&["dead-letters", "repair", &letter, "0", "--url", &url]);
+        repair.args(more);
+        repair
+    };
+    eventually(PATIENCE, || async {
+        let show = ["dead-letters", "show", &letter, "0", "--url", &url];
+        let (code, printed, error) = run(&mut command(&show));
+        if code == Some(0) { Ok(()) } else { Err(format!("{printed}{error}")) }
+    })
+    .await;
+    let (code, _, error) = run(&mut repair(&[]));
+    assert_eq!(code, Some(1));
+    assert!(error.contains("not repaired yet"), "{error}");
+    let (code, _, error) = run(&mut repair(&["--value-file", "/nowhere"]));
+    assert_eq!(code, Some(1));
+    assert!(error.contains("/nowhere cannot be read"), "{error}");
+
+    let event = PostEvent {
+        event_id: "repaired",
+        time: Timestamp(1_700_000_000_000),
+        user_id: "ada",
+        post_id: "p1",
+        action: Action::Deleted,
+    };
+    let file = folder.path().join("repaired");
+    std::fs::write(&file, event.encode()).unwrap();
+    let file_name = file.to_str().unwrap();
+    let (code, printed, error) = run(&mut repair(&["--dry-run", "--value-file", file_name]));
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    assert!(printed.contains("post_deleted.post_id: p1\n"), "{printed}");
+    assert!(printed.contains("nothing appended: a dry run"), "{printed}");
+    let mut piped = repair(&[]);
+    let (code, printed, error) = run(piped.stdin(File::open(&file).unwrap()));
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    let appended = format!("appended at hubbub.posts.v1/{partition}@1, in place of");
+    assert!(printed.contains(&appended), "{printed}");
+    let (code, printed, _) = run(&mut repair(&["--value-file", file_name]));
+    assert_eq!(code, Some(0));
+    assert!(printed.contains("was repaired before, by hubbub.posts.v1/"), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_verifies_a_running_hubbub() {
     let folder = TempDir::new().unwrap();
     let (services, operations) = running(&folder).await;
-    let url = format!("http://{}", services.api_addr());
+    let url = format!("http://{}", services.api_addr().unwrap());
     for _ in 0..2 {
         let (code, printed, error) = run(&mut command(&["demo", "--url", &url]));
         assert_eq!(code, Some(0), "{printed}{error}");

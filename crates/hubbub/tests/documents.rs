@@ -53,7 +53,9 @@ fn arguments(command: &str) -> Option<Vec<&str>> {
 fn every_command_in_a_document_exists() {
     let makefile = document("Makefile");
     let mut seen = (0, 0);
-    for name in ["README.md", "ARCHITECTURE.md", "docs/operations.md", "docs/api.md"] {
+    for name in
+        ["README.md", "ARCHITECTURE.md", "docs/operations.md", "docs/deployment.md", "docs/api.md"]
+    {
         for command in commands(&document(name)) {
             let target =
                 command.strip_prefix("make ").and_then(|rest| rest.split_whitespace().next());
@@ -87,15 +89,16 @@ fn every_command_in_a_document_exists() {
 
 #[test]
 fn every_setting_in_a_document_exists() {
-    for name in ["README.md", "docs/operations.md"] {
+    let defaults: toml::Value = toml::from_str(hubbub::settings::DEFAULTS).unwrap();
+    let has =
+        |path: &str| path.split("__").try_fold(&defaults, |table, key| table.get(key)).is_some();
+    for name in ["README.md", "docs/operations.md", "docs/deployment.md"] {
         for command in commands(&document(name)) {
             let settings = command.split_whitespace().filter(|word| word.starts_with("HUBBUB__"));
             for setting in settings.filter_map(|word| word.split_once('=')).map(|(name, _)| name) {
                 let path = setting.trim_start_matches("HUBBUB__").to_lowercase();
-                let (section, key) = path.rsplit_once("__").unwrap();
-                let defaults: toml::Table = hubbub::settings::DEFAULTS.parse().unwrap();
-                let section = &defaults[&section.replace("__", ".")];
-                assert!(section.get(key).is_some(), "{name}: {setting}");
+                let is_known = has(&path) || path.strip_suffix("_file").is_some_and(has);
+                assert!(is_known, "{name}: {setting}");
             }
         }
     }
@@ -103,9 +106,14 @@ fn every_setting_in_a_document_exists() {
 
 #[test]
 fn every_file_that_a_document_links_to_exists() {
-    for name in
-        ["README.md", "ARCHITECTURE.md", "docs/operations.md", "docs/api.md", "docs/problems.md"]
-    {
+    for name in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "docs/operations.md",
+        "docs/deployment.md",
+        "docs/api.md",
+        "docs/problems.md",
+    ] {
         let text = document(name);
         let folder = root().join(name).parent().unwrap().to_owned();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
@@ -121,12 +129,12 @@ async fn every_request_in_the_api_document_is_answered_as_it_says() {
     let folder = TempDir::new().unwrap();
     let free_port = |name: &str| (name.into(), "127.0.0.1:0".into());
     let settings = Settings::load(&Sources {
-        file: None,
         variables: vec![free_port("HUBBUB__HTTP__LISTEN"), free_port("HUBBUB__OPERATIONS__LISTEN")],
         data: Some(folder.path().join("data")),
+        ..Sources::default()
     });
     let services = Services::spawn(settings.unwrap()).await.unwrap();
-    let base = format!("http://{}", services.api_addr());
+    let base = format!("http://{}", services.api_addr().unwrap());
 
     let mut requests = 0;
     for block in blocks(&document("docs/api.md"), "sh") {

@@ -6,7 +6,7 @@ use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::PathBuf, time::Du
 
 use hubbub::{
     Settings, Sources,
-    settings::{Layers, ProjectionName, SettingsError},
+    settings::{Layers, ProjectionName, Role, SettingsError},
 };
 use tempfile::TempDir;
 
@@ -155,12 +155,24 @@ fn an_invalid_value_is_told_with_its_origin_and_what_is_allowed() {
             "[http]\ncors_origins = [\"a/b\"]\n",
             &["http.cors_origins", "a/b", "https://example.com"],
         ),
-        ("[log]\nkind = \"paper\"\n", &["log.kind = \"paper\"", "segments"]),
-        ("[log]\npartitions = \"many\"\n", &["log.partitions = \"many\"", "u16"]),
-        ("[store]\nmemtable_size = \"1B\"\n", &["store.memtable_size", "1 MiB to 64 MiB"]),
-        ("[log]\npartitions = 0\n", &["log.partitions = 0", "1 to 1024"]),
-        ("[log]\nsegment_size = \"1B\"\n", &["log.segment_size", "64 KiB to 1 GiB"]),
-        ("[store]\nqueue_size = \"1B\"\n", &["store.queue_size", "64 KiB to 1 GiB"]),
+        ("[log]\nkind = \"paper\"\n", &["log.kind = \"paper\"", "`segments` or `kafka`"]),
+        ("[store]\nkind = \"paper\"\n", &["store.kind", "`embedded` or `cassandra`"]),
+        ("[cache]\nkind = \"paper\"\n", &["cache.kind", "`none` or `redis`"]),
+        ("[redis]\naddress = \"r\"\n", &["redis.address = \"r\"", "host:port"]),
+        ("[kafka]\nbrokers = [\"a\"]\n", &["kafka.brokers = [\"a\"]", "host:port"]),
+        ("[kafka]\nlinger = \"2s\"\n", &["kafka.linger = \"2s\"", "0ns to 1s"]),
+        ("[kafka.client]\nacks = \"1\"\n", &["kafka.client.acks = \"1\"", "relies on"]),
+        ("[kafka.sasl]\nmechanism = \"X\"\n", &["kafka.sasl.mechanism", "`SCRAM-SHA-256`"]),
+        ("[kafka]\nstart_timeout = \"9y\"\n", &["kafka.start_timeout = \"9y\"", "at most 1day"]),
+        ("[shutdown]\nfinish_timeout = \"25h\"\n", &["shutdown.finish_timeout", "at most 1day"]),
+        ("[cassandra]\nkeyspace = \"A-B\"\n", &["cassandra.keyspace", "a-z"]),
+        ("[cassandra]\ncontact_points = [\"a\"]\n", &["cassandra.contact_points", "host:port"]),
+        ("[cassandra]\nrequest_timeout = \"0s\"\n", &["request_timeout", "at least 10ms"]),
+        ("[segments]\npartitions = \"many\"\n", &["segments.partitions = \"many\"", "u16"]),
+        ("[embedded]\nmemtable_size = \"1B\"\n", &["embedded.memtable_size", "1 MiB to 64 MiB"]),
+        ("[segments]\npartitions = 0\n", &["segments.partitions = 0", "1 to 1024"]),
+        ("[segments]\nsegment_size = \"1B\"\n", &["segments.segment_size", "64 KiB to 1 GiB"]),
+        ("[embedded]\nqueue_size = \"1B\"\n", &["embedded.queue_size", "64 KiB to 1 GiB"]),
         ("[worker]\nbatch_records = -1\n", &["worker.batch_records = -1"]),
         ("[worker]\nbatch_records = 0\n", &["worker.batch_records = 0", "nonzero"]),
         ("[worker]\nretry_min = \"0s\"\n", &["worker.retry_min", "above 0"]),
@@ -172,16 +184,16 @@ fn an_invalid_value_is_told_with_its_origin_and_what_is_allowed() {
         assert!(message.contains("my.toml"), "{message}");
         assert_eq!(message.lines().count(), 1, "{message}");
     }
-    let given = Given::nothing().variable("HUBBUB__LOG__PARTITIONS", "twelve");
-    given.refused(&["log.partitions = \"twelve\" (from HUBBUB__LOG__PARTITIONS)", "u16"]);
+    let given = Given::nothing().variable("HUBBUB__SEGMENTS__PARTITIONS", "twelve");
+    given.refused(&["segments.partitions = \"twelve\" (from HUBBUB__SEGMENTS__PARTITIONS)", "u16"]);
 }
 
 #[test]
 fn all_mistakes_are_told_at_once() {
     let given = Given::nothing()
-        .file("[http]\nlisten = \"x\"\n[log]\npartitons = 3\n")
+        .file("[http]\nlisten = \"x\"\n[segments]\npartitons = 3\n")
         .variable("HUBBUB__DATA__PTAH", "x");
-    let message = given.refused(&["http.listen", "log.partitons", "data.ptah"]);
+    let message = given.refused(&["http.listen", "segments.partitons", "data.ptah"]);
     assert_eq!(message.lines().count(), 3);
 }
 
@@ -233,6 +245,18 @@ fn what_is_named_as_a_secret_is_not_shown_even_where_it_is_unknown() {
     assert!(!message.contains("s3cr3t"), "{message}");
 }
 
+/// librdkafka has secrets of its own, whose names we do not know all.
+#[test]
+fn a_property_of_the_client_comes_from_a_file_too_and_its_keys_are_not_shown() {
+    let given = Given::nothing()
+        .secret("HUBBUB__KAFKA__CLIENT__SSL_KEY_PASSWORD_FILE", "s3cr3t")
+        .variable("HUBBUB__KAFKA__CLIENT__SSL_KEY_PEM", "s3cr3t");
+    let client = given.settings().kafka.client;
+    assert_eq!((&*client["ssl.key.password"], &*client["ssl.key.pem"]), ("s3cr3t", "s3cr3t"));
+    let described = given.described();
+    assert!(!described.contains("s3cr3t"), "{described}");
+}
+
 #[test]
 fn a_value_is_given_once() {
     let given = Given::nothing()
@@ -244,7 +268,7 @@ fn a_value_is_given_once() {
 #[test]
 fn the_settings_in_effect_can_be_used_as_a_file() {
     let given = Given::nothing()
-        .file("[log]\npartitions = 3\n")
+        .file("[segments]\npartitions = 3\n")
         .variable("HUBBUB__HTTP__CORS_ORIGINS", "https://a.example");
     let described = given.described();
     assert!(
@@ -267,4 +291,79 @@ fn every_section_of_the_defaults_is_explained() {
         }
         explained = line.starts_with('#') || (explained && line.is_empty());
     }
+}
+
+#[test]
+fn a_role_of_a_fleet_has_ports_of_its_own_and_shares_its_log_and_store() {
+    let role = |role| {
+        let mut given = Given::nothing()
+            .variable("HUBBUB__LOG__KIND", "kafka")
+            .variable("HUBBUB__STORE__KIND", "cassandra");
+        given.sources.role = role;
+        given
+    };
+    for (one, api, operations) in [
+        (Role::AllInOne, "127.0.0.1:8080", "127.0.0.1:9080"),
+        (Role::Ingest, "127.0.0.1:8081", "127.0.0.1:9081"),
+        (Role::Query, "127.0.0.1:8082", "127.0.0.1:9082"),
+        (Role::Worker, "127.0.0.1:8080", "127.0.0.1:9083"),
+    ] {
+        let settings = role(one).settings();
+        assert_eq!(settings.role, one);
+        assert_eq!(settings.http.listen.to_string(), api);
+        assert_eq!(settings.operations.listen.to_string(), operations);
+    }
+    let told = role(Role::Ingest).variable("HUBBUB__HTTP__LISTEN", "127.0.0.1:80").settings();
+    assert_eq!(told.http.listen.to_string(), "127.0.0.1:80");
+
+    let halved = Given::nothing().variable("HUBBUB__LOG__KIND", "kafka");
+    halved.refused(&[
+        "log.kind is \"kafka\"",
+        "store.kind is \"embedded\"",
+        "\"cassandra\" is allowed",
+    ]);
+
+    for one in [Role::Ingest, Role::Query, Role::Worker] {
+        let mut alone = Given::nothing();
+        alone.sources.role = one;
+        alone.refused(&[one.as_str(), "log.kind is \"segments\"", "\"kafka\" is allowed"]);
+        let alone = alone.variable("HUBBUB__LOG__KIND", "kafka");
+        alone.refused(&[one.as_str(), "store.kind is \"embedded\"", "\"cassandra\" is allowed"]);
+    }
+}
+
+#[test]
+fn projections_on_the_command_line_win() {
+    let mut given = Given::nothing().variable("HUBBUB__WORKER__PROJECTIONS", "posts,likes");
+    given.sources.projections = Some(vec![ProjectionName::Analysis]);
+    assert!(given.settings().worker.projections.into_iter().eq([ProjectionName::Analysis]));
+    assert!(given.described().contains("projections = [\"analysis\"]  # --projections"));
+}
+
+#[test]
+fn properties_of_the_kafka_client_are_passed_on_by_their_names() {
+    let given = Given::nothing()
+        .file("[kafka.client]\n\"socket.nagle.disable\" = \"true\"\n")
+        .variable("HUBBUB__KAFKA__CLIENT__CLIENT_RACK", "b");
+    let client = given.settings().kafka.client;
+    let properties: Vec<_> = client.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(properties, [("client.rack", "b"), ("socket.nagle.disable", "true")]);
+}
+
+#[test]
+fn what_does_not_go_together_is_told_for_every_server() {
+    for (file, told) in [
+        ("[kafka.sasl]\nmechanism = \"PLAIN\"\n", "kafka.sasl.password"),
+        ("[kafka.tls]\nca_file = \"ca.pem\"\n", "kafka.tls.enabled = true"),
+        ("[cassandra]\nusername = \"hubbub\"\n", "cassandra.password"),
+        ("[redis.tls]\nca_file = \"ca.pem\"\n", "redis.tls.enabled = true"),
+        ("[cassandra.tls]\nca_file = \"ca.pem\"\n", "cassandra.tls.enabled = true"),
+    ] {
+        Given::nothing().file(file).refused(&["do not fit together", told]);
+    }
+    let given = Given::nothing()
+        .file("[kafka.sasl]\nmechanism = \"SCRAM-SHA-512\"\nusername = \"hubbub\"\n")
+        .secret("HUBBUB__KAFKA__SASL__PASSWORD_FILE", "a secret\n");
+    assert!(!given.described().contains("a secret"));
+    assert!(!format!("{:?}", given.settings()).contains("a secret"));
 }

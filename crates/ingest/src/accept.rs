@@ -2,14 +2,17 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use hubbub_events::{Offset, Position, Timestamp};
+use hubbub_events::{Offset, Position, Timestamp, Topic};
 use hubbub_stream::{AppendError, NewRecord};
 use hubbub_tables::posts::ReceiptOutcome;
+use hubbub_trace::{SPANS, TRACEPARENT, TraceParent};
 use hubbub_web::{
     Bound, Json, Prefer, Problem, ReceiptId, TOKEN_HEADER, Token, preference_applied, rejection,
+    trace_parent,
 };
 use serde::Serialize;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::{
     Ingest,
@@ -90,12 +93,26 @@ impl Ingest {
         Ok((status, headers, Json(self.accepted(ticket, at, word))).into_response())
     }
 
-    /// Appends records, all of them at once.
-    pub(crate) async fn append(&self, records: Vec<NewRecord>) -> Vec<Result<Offset, AppendError>> {
-        let started = Instant::now();
-        let appended = self.log.append(records).await;
-        metrics::histogram!("hubbub_append_duration_seconds").record(started.elapsed());
-        appended
+    /// Appends records, all of them at once. They carry where they stand in the request's trace.
+    pub(crate) async fn append(
+        &self,
+        mut records: Vec<NewRecord>,
+    ) -> Vec<Result<Offset, AppendError>> {
+        let span = tracing::info_span!(
+            target: SPANS,
+            "append",
+            otel.name = "send posts",
+            otel.kind = "producer",
+            messaging.operation.name = "send",
+            messaging.destination.name = %Topic::Posts,
+            messaging.batch.message_count = records.len(),
+        );
+        if let Some(trace) = TraceParent::of(&span).or_else(trace_parent) {
+            for record in &mut records {
+                record.headers.push((TRACEPARENT.into(), trace.value()));
+            }
+        }
+        self.log.append(records).instrument(span).await
     }
 
     /// What is answered of an event at its position; `status` is `accepted` or `applied`.

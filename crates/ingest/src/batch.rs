@@ -21,7 +21,6 @@ use crate::{
     fields::{NewPost, parse_object},
     idempotency::IdempotencyKey,
     refusal::{no_result, refusal},
-    trace::TraceParent,
 };
 
 /// What became of one item.
@@ -55,13 +54,12 @@ pub(crate) async fn create_batch(
     State(ingest): State<Ingest>,
     _: NoQuery,
     key: IdempotencyKey,
-    trace: TraceParent,
     request: Request,
 ) -> Result<Response, Problem> {
     let form = Form::of(request.headers())?;
     let limit = usize::try_from(ingest.settings.max_batch_bytes.as_u64()).unwrap_or(usize::MAX);
     let body = read_body(request, limit).await?;
-    let arrival = Arrival::now(&*ingest.log, trace);
+    let arrival = Arrival::now(&*ingest.log);
     let time = arrival.time;
     // A large batch takes milliseconds, for which other requests must not wait.
     let read = tokio::task::spawn_blocking(move || events(form, &body, &key, &arrival));

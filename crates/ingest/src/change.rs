@@ -15,7 +15,6 @@ use crate::{
     fields::{PostEdit, Text, check_content, check_hashtags, check_path_id, parse_object},
     no_body::NoBody,
     precondition::{IfMatch, Unconditional},
-    trace::TraceParent,
 };
 
 /// `PATCH /posts/{id}`.
@@ -25,11 +24,10 @@ pub(crate) async fn edit(
     _: NoQuery,
     if_match: IfMatch,
     prefer: Prefer,
-    trace: TraceParent,
     request: Request,
 ) -> Result<Response, Problem> {
     let body = read_json(request).await?;
-    let arrival = Arrival::now(&*ingest.log, trace);
+    let arrival = Arrival::now(&*ingest.log);
     let event = edited(id, parse_object(&body)?, if_match, &arrival)?;
     drop(body);
     ingest.accept(event, prefer, Effect::Edits).await
@@ -61,10 +59,9 @@ pub(crate) async fn delete(
     actor: Actor,
     _: Unconditional,
     prefer: Prefer,
-    trace: TraceParent,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    settle(ingest, id, actor, Action::Deleted, prefer, trace).await
+    settle(ingest, id, actor, Action::Deleted, prefer).await
 }
 
 /// `PUT /posts/{id}/likes/{user_id}`; the path's user acts.
@@ -73,10 +70,9 @@ pub(crate) async fn like(
     Path((id, user_id)): Path<(String, String)>,
     _: NoQuery,
     prefer: Prefer,
-    trace: TraceParent,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    settle(ingest, id, Actor::named(user_id)?, Action::Liked, prefer, trace).await
+    settle(ingest, id, Actor::named(user_id)?, Action::Liked, prefer).await
 }
 
 /// `DELETE /posts/{id}/likes/{user_id}`; the path's user acts.
@@ -85,10 +81,9 @@ pub(crate) async fn unlike(
     Path((id, user_id)): Path<(String, String)>,
     _: NoQuery,
     prefer: Prefer,
-    trace: TraceParent,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    settle(ingest, id, Actor::named(user_id)?, Action::Unliked, prefer, trace).await
+    settle(ingest, id, Actor::named(user_id)?, Action::Unliked, prefer).await
 }
 
 /// Accepts an event that says nothing but that it happened.
@@ -98,9 +93,8 @@ async fn settle(
     actor: Actor,
     action: Action<&str>,
     prefer: Prefer,
-    trace: TraceParent,
 ) -> Result<Response, Problem> {
-    let arrival = Arrival::now(&*ingest.log, trace);
+    let arrival = Arrival::now(&*ingest.log);
     let event = arrival.event(check_path_id(id)?, &actor, action);
     ingest.accept(event, prefer, Effect::Settles).await
 }

@@ -14,7 +14,6 @@ use crate::{
     event::{Arrival, Event},
     fields::{NewPost, check_content, check_hashtags, parse_object},
     idempotency::IdempotencyKey,
-    trace::TraceParent,
 };
 
 pub(crate) async fn create(
@@ -22,11 +21,10 @@ pub(crate) async fn create(
     _: NoQuery,
     key: IdempotencyKey,
     prefer: Prefer,
-    trace: TraceParent,
     request: Request,
 ) -> Result<Response, Problem> {
     let body = read_json(request).await?;
-    let arrival = Arrival::now(&*ingest.log, trace);
+    let arrival = Arrival::now(&*ingest.log);
     let event = created(parse_object(&body)?, &key, None, &arrival)?;
     drop(body);
     ingest.accept(event, prefer, Effect::Creates).await

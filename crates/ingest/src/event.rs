@@ -7,16 +7,12 @@ use hubbub_events::{
 };
 use hubbub_stream::{Log, NewRecord};
 
-use crate::{
-    actor::Actor,
-    trace::{TRACEPARENT, TraceParent},
-};
+use crate::actor::Actor;
 
 /// What all events of one request have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrival {
     pub(crate) time: Timestamp,
-    trace: TraceParent,
     partitions: i32,
 }
 
@@ -45,8 +41,8 @@ impl Ticket {
 
 impl Arrival {
     /// Of a request that came now.
-    pub(crate) fn now(log: &dyn Log, trace: TraceParent) -> Self {
-        Self { time: Timestamp::now(), trace, partitions: log.partitions(Topic::Posts) }
+    pub(crate) fn now(log: &dyn Log) -> Self {
+        Self { time: Timestamp::now(), partitions: log.partitions(Topic::Posts) }
     }
 
     /// The event that something happened to a post.
@@ -62,13 +58,12 @@ impl Arrival {
         let key = Bytes::copy_from_slice(post_id.as_str().as_bytes());
         let of =
             TopicPartition { topic: Topic::Posts, partition: partition_of(&key, self.partitions) };
-        let headers = event.headers().into_iter();
-        let trace = self.trace.0.clone().map(|trace| (TRACEPARENT, trace));
+        let headers = event.headers().into_iter().map(|(name, value)| (name.into(), value));
         let record = NewRecord {
             topic_partition: of,
             key,
             value: event.encode().into(),
-            headers: headers.chain(trace).map(|(name, value)| (name.into(), value)).collect(),
+            headers: headers.collect(),
             time: self.time,
         };
         let ticket = Ticket { post_id, event_id, time: self.time, of };

@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `create`, `batch`, `batch_body`, `change` | the routes: from a request to checked events |
-//! | `fields`, `actor`, `idempotency`, `precondition`, `no_body`, `trace` | what a request may say |
+//! | `fields`, `actor`, `idempotency`, `precondition`, `no_body` | what a request may say |
 //! | `event` | from what was said to a record of the log |
 //! | `accept`, `refusal` | appending, tokens, answers |
 //! | `wait` | for `Prefer: wait=N` alone: what became of an event |
@@ -26,10 +26,9 @@ mod precondition;
 mod refusal;
 mod routes;
 mod settings;
-mod trace;
 mod wait;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hubbub_store::{Progress, Rows};
 use hubbub_stream::Log;
@@ -43,8 +42,8 @@ pub use settings::IngestSettings;
 pub struct Ingest {
     /// Where events go.
     pub log: Arc<dyn Log>,
-    /// What became of them; read for writes that wait.
-    pub receipts: Arc<dyn Rows<Receipts>>,
+    /// What became of them; read for writes that wait, and there once the store is.
+    pub receipts: Arc<OnceLock<Arc<dyn Rows<Receipts>>>>,
     /// How far the projections are; asked for writes that wait.
     pub progress: Progress,
     /// What an operator has set.

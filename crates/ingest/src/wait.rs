@@ -28,7 +28,8 @@ impl Ingest {
         if self.progress.wait(&[need], deadline).await != Waited::Passed {
             return None;
         }
-        match timeout_at(deadline, self.receipts.heads(&[Receipts::key(at)])).await {
+        let receipts = self.receipts.get()?;
+        match timeout_at(deadline, receipts.heads(&[Receipts::key(at)])).await {
             Ok(Ok(heads)) => {
                 let receipt = heads.into_iter().flatten().next()?.record;
                 (receipt.event_id == event_id).then_some(receipt)

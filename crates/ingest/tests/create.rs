@@ -34,7 +34,7 @@ async fn a_post_is_in_the_log_before_it_is_accepted() {
     assert_eq!(record.key, "123");
     assert_eq!(at.partition, partition_of(b"123", PARTITIONS));
     let headers: Vec<_> =
-        record.headers.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
+        record.headers.iter().map(|(name, value)| (&**name, &value[..])).collect();
     let expected: [(&str, &[u8]); 5] = [
         ("ce_specversion", b"1.0"),
         ("ce_id", event.event_id.as_bytes()),
@@ -238,7 +238,13 @@ async fn a_well_formed_traceparent_goes_with_the_event() {
         hub.json_with("POST", "/posts", &[("traceparent", &sent)], r#"{"content":"x"}"#).await;
         let (_, record, _) = hub.only();
         let kept = record.headers.iter().find(|(name, _)| name == "traceparent");
-        assert_eq!(kept.map(|(_, value)| &value[..]), is_kept.then_some(sent.as_bytes()), "{sent}");
+        // Of a later version, what this one knows.
+        let known = is_kept.then(|| format!("00-{}", &sent[3..55]));
+        assert_eq!(
+            kept.map(|(_, value)| &value[..]),
+            known.as_deref().map(str::as_bytes),
+            "{sent}"
+        );
     }
 }
 

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use hubbub_events::{Offset, TopicPartition};
-use hubbub_store::{Cached, Error};
+use hubbub_store::{Error, Wanted};
 use hubbub_tables::{Life, analysis::AnalysisHead};
 use hubbub_web::{NoQuery, Path, Problem};
 use serde::Serialize;
 
 use crate::{
     api::{Api, PostPath},
-    cached::{Finding, Found, Loaded, LookUp, Prepared},
-    consistency::{Freshness, Reflected, Source},
+    cached::{Finding, Found, Kind, Loaded, LookUp, Prepared, Reading},
+    consistency::{Floor, Freshness, Reflected, Source},
     json::{average, named},
     problems::{not_analyzed_yet, post_deleted, post_not_found, store_problem},
 };
@@ -28,11 +28,11 @@ pub(crate) async fn get(
     let within = api.consistency.partition_of(id);
     let what = LookUp {
         post_id: id,
-        key: format!("analysis/{id}"),
+        kind: Kind::Analysis,
         source: Source::Analysis,
         within,
-        floor: floor.of(&[Source::Analysis], within),
-        load: |api, id, within| Box::pin(prepare(api, id, within)),
+        floor,
+        load: |api, id, within, floor| Box::pin(prepare(api, id, within, floor)),
     };
     match api.look_up(what).await? {
         Found::Prepared(analysis) => analysis.answer(id),
@@ -40,16 +40,17 @@ pub(crate) async fn get(
     }
 }
 
-async fn prepare(api: Arc<Api>, id: String, within: TopicPartition) -> Loaded {
-    let as_of = api.consistency.frontier(Source::Analysis, within);
-    let heads = api.analyses.heads(&[(id.clone(),)]).await?;
-    let Some(head) = heads.into_iter().next().flatten() else {
+async fn prepare(api: Arc<Api>, id: String, within: TopicPartition, floor: Floor) -> Loaded {
+    let frontier = api.consistency.frontier(Source::Analysis, within);
+    let floor = floor.of(Source::Analysis, within);
+    let partition = (id,);
+    let wanted = Wanted { partition: &partition, frontier, floor };
+    let Some(analysis) = api.analyses.read(wanted).await? else {
         return Ok(None);
     };
-    let mut reflected = Reflected::default();
-    reflected.frontier(Source::Analysis, within, as_of);
-    reflected.row(Source::Analysis, within, head.stamp);
-    let finding = match head.record {
+    let parts = vec![Reading::of(Source::Analysis, Some(&analysis), frontier)];
+    let (id,) = partition;
+    let finding = match analysis.value.head {
         AnalysisHead { life: Life::Deleted, .. } => Finding::Deleted,
         AnalysisHead { failed: true, .. } => Finding::Failed,
         analysis => Finding::Shown {
@@ -59,8 +60,7 @@ async fn prepare(api: Arc<Api>, id: String, within: TopicPartition) -> Loaded {
             etag: None,
         },
     };
-    let value = Arc::new(Prepared { finding, token: api.consistency.token(reflected) });
-    Ok(Some(Cached { value, stamp: head.stamp, as_of }))
+    Ok(Some(Arc::new(Prepared::new(&api, within, finding, parts))))
 }
 
 /// Why there is no analysis: the post itself tells.

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use axum::{Router, routing::get};
 use hubbub_events::Id;
-use hubbub_store::{Error, MemoryCache, Progress, Rows, Store};
+use hubbub_store::{Error, Partitions, Progress, RedisCache, Rows, Store};
 use hubbub_stream::Log;
 use hubbub_tables::{
-    AuthorAnalysis, Build, Life, PostAnalysis, PostEvents, PostLikes, Posts, PostsByAuthor,
-    Receipts,
+    AuthorAnalysis, Build, Life, PostAnalysis, PostEvents, PostsByAuthor, Receipts,
 };
 use hubbub_web::Problem;
 use serde::{Deserialize, Deserializer, de};
@@ -16,7 +15,7 @@ use serde::{Deserialize, Deserializer, de};
 use crate::{
     absent::AbsentWait,
     analysis, author,
-    cached::Prepared,
+    cached::Answers,
     consistency::{Consistency, Reflected, Source},
     events, likes,
     post::{self, PostTables},
@@ -36,6 +35,10 @@ pub struct Query<S> {
     pub log: Arc<dyn Log>,
     /// How far the projections are.
     pub progress: Progress,
+    /// What was answered shortly before.
+    pub answers: Answers,
+    /// What readers in other processes found shortly before.
+    pub redis: Option<RedisCache>,
     /// What the operator set.
     pub settings: QuerySettings,
 }
@@ -60,33 +63,33 @@ pub fn router<S: Store>(query: Query<S>) -> Result<Router, Error> {
 /// What handlers answer from.
 pub(crate) struct Api {
     pub(crate) consistency: Consistency,
-    pub(crate) cache: MemoryCache<Arc<Prepared>>,
+    pub(crate) answers: Answers,
     pub(crate) absent: AbsentWait,
     pub(crate) page_rows: usize,
     pub(crate) posts: PostTables,
     pub(crate) by_author: Arc<dyn Rows<PostsByAuthor>>,
     pub(crate) events: Arc<dyn Rows<PostEvents>>,
     pub(crate) receipts: Arc<dyn Rows<Receipts>>,
-    pub(crate) likes: Arc<dyn Rows<PostLikes>>,
-    pub(crate) analyses: Arc<dyn Rows<PostAnalysis>>,
+    pub(crate) analyses: Partitions<PostAnalysis>,
     pub(crate) authors: Arc<dyn Rows<AuthorAnalysis>>,
 }
 
 impl Api {
     fn new<S: Store>(query: Query<S>) -> Result<Self, Error> {
-        let Query { store, log, progress, settings } = query;
-        let likes = store.table::<PostLikes>(BUILD)?;
+        let Query { store, log, progress, answers, redis, settings } = query;
+        let (store, redis) = (&store, redis.as_ref());
+        let posts = Partitions::new(store, BUILD, redis)?;
+        let likes = Partitions::new(store, BUILD, redis)?;
         Ok(Self {
             consistency: Consistency::new(&*log, progress),
-            cache: MemoryCache::new(&settings.cache, |prepared| prepared.weight()),
+            answers,
             absent: AbsentWait::new(settings.absent_waiters, settings.absent_wait),
             page_rows: settings.page_rows.get(),
-            posts: PostTables::new(store.table::<Posts>(BUILD)?, Arc::clone(&likes)),
+            posts: PostTables::new(posts, likes),
             by_author: store.table(BUILD)?,
             events: store.table(BUILD)?,
             receipts: store.table(BUILD)?,
-            likes,
-            analyses: store.table(BUILD)?,
+            analyses: Partitions::new(store, BUILD, redis)?,
             authors: store.table(BUILD)?,
         })
     }

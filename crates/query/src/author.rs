@@ -18,7 +18,7 @@ use crate::{
     consistency::{Freshness, Reflected, Source, posts_partition},
     json::average,
     page::{List, PageQuery},
-    post::{self, PostJson},
+    post,
     problems::store_problem,
 };
 
@@ -55,7 +55,7 @@ pub(crate) async fn posts(
             continue;
         };
         post.reflect(api.consistency.partition_of(&post_id), &mut reflected);
-        items.extend(PostJson::of(post_id, post));
+        items.extend(post.json(post_id));
     }
     let answer = page.answer(uri.path(), items, found.next.as_ref())?;
     Ok(api.consistency.with_token(answer, reflected))

@@ -6,20 +6,102 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderValue, header};
-use hubbub_events::{Offset, TopicPartition};
-use hubbub_store::{Cached, Error};
+use hubbub_events::{Offset, Stamp, TopicPartition};
+use hubbub_store::{Cached, Error, MemoryCache, MemoryCacheSettings, Watcher};
+use hubbub_tables::{Build, Change, Key, Part, PostAnalysis, PostLikes, Posts, Table};
 use hubbub_web::Problem;
 
 use crate::{
     api::Api,
-    consistency::{CONSISTENCY_TOKEN, Source},
+    consistency::{CONSISTENCY_TOKEN, Floor, Reflected, Source},
     problems::{analysis_failed, post_deleted, store_problem},
 };
+
+/// Answers that were prepared shortly before, in this process. Clones are of the same.
+///
+/// Where the projections run in the same process it watches their store: what they write is
+/// dropped from it, so that whoever has seen a write acknowledged by its projection reads it, token
+/// or not.
+#[derive(Clone)]
+pub struct Answers(MemoryCache<Arc<Prepared>>);
+
+impl Answers {
+    /// None yet.
+    #[must_use]
+    pub fn new(settings: &MemoryCacheSettings) -> Self {
+        Self(MemoryCache::new(settings, |it| it.weight(), |it, old| it.replaces(old)))
+    }
+}
+
+impl Watcher for Answers {
+    /// The keys of what is to be dropped.
+    type Note = Vec<String>;
+
+    fn note<T: Table>(&self, _: Build, changes: &[Change<T>]) -> Vec<String> {
+        let Some(kind) = Kind::made_from(T::NAME) else {
+            return Vec::new();
+        };
+        let keys = changes.iter().filter_map(|change| match change.partition.parts().first() {
+            Some(Part::Text(post_id)) => Some(kind.key(post_id)),
+            _ => None,
+        });
+        keys.collect()
+    }
+
+    fn written(&self, keys: Vec<String>) {
+        self.0.forget(keys);
+    }
+}
+
+/// What of a post is answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    Post,
+    Analysis,
+}
+
+impl Kind {
+    /// What is made from a table.
+    fn made_from(table: &str) -> Option<Self> {
+        match table {
+            Posts::NAME | PostLikes::NAME => Some(Self::Post),
+            PostAnalysis::NAME => Some(Self::Analysis),
+            _ => None,
+        }
+    }
+
+    /// What it is called in the cache.
+    fn key(self, post_id: &str) -> String {
+        match self {
+            Self::Post => format!("post/{post_id}"),
+            Self::Analysis => format!("analysis/{post_id}"),
+        }
+    }
+}
 
 /// An answer about something that was found, with the token of what it was made from.
 pub(crate) struct Prepared {
     pub(crate) finding: Finding,
     pub(crate) token: HeaderValue,
+    parts: Vec<Reading>,
+}
+
+/// What a read of one projection's table reflects.
+pub(crate) struct Reading {
+    source: Source,
+    /// The lowest of all where nothing was found.
+    stamp: Stamp,
+    as_of: Offset,
+}
+
+impl Reading {
+    /// That of what was read after the projection was known to be at `frontier`.
+    pub(crate) fn of<V>(source: Source, read: Option<&Cached<V>>, frontier: Offset) -> Self {
+        match read {
+            None => Self { source, stamp: Stamp::default(), as_of: frontier },
+            Some(read) => Self { source, stamp: read.stamp, as_of: read.as_of },
+        }
+    }
 }
 
 /// What was found.
@@ -33,13 +115,40 @@ pub(crate) enum Finding {
 }
 
 impl Prepared {
+    /// The answer about something in a partition of the log, made from these reads.
+    pub(crate) fn new(
+        api: &Api,
+        within: TopicPartition,
+        finding: Finding,
+        parts: Vec<Reading>,
+    ) -> Self {
+        let mut reflected = Reflected::default();
+        for Reading { source, stamp, as_of } in &parts {
+            reflected.frontier(*source, within, *as_of);
+            reflected.row(*source, within, *stamp);
+        }
+        Self { finding, token: api.consistency.token(reflected), parts }
+    }
+
     /// What it holds, in bytes.
-    pub(crate) fn weight(&self) -> usize {
+    fn weight(&self) -> usize {
         let json = match &self.finding {
             Finding::Shown { json, .. } => json.len(),
             Finding::Deleted | Finding::Failed => 0,
         };
-        size_of::<Self>() + self.token.len() + json
+        size_of::<Self>() + self.parts.len() * size_of::<Reading>() + self.token.len() + json
+    }
+
+    /// Whether it may take the place of another one of the same thing: no part of it is older. At
+    /// an equal rank both say the same, and this one was read later.
+    fn replaces(&self, old: &Self) -> bool {
+        let mut pairs = self.parts.iter().zip(&old.parts);
+        pairs.all(|(new, old)| (new.stamp, new.as_of) >= (old.stamp, old.as_of))
+    }
+
+    /// Whether a reader who must see everything up to a floor may be given this.
+    fn serves(&self, floor: &Floor, within: TopicPartition) -> bool {
+        self.parts.iter().all(|part| part.as_of >= floor.of(part.source, within))
     }
 
     /// The answer to a request for it.
@@ -75,35 +184,35 @@ pub(crate) enum Found {
 pub(crate) struct LookUp<'a> {
     /// The post's id.
     pub(crate) post_id: &'a str,
-    /// What it is called in the cache.
-    pub(crate) key: String,
+    pub(crate) kind: Kind,
     /// The projection that brings it about, and where.
     pub(crate) source: Source,
     pub(crate) within: TopicPartition,
     /// No older answer will do.
-    pub(crate) floor: Offset,
-    /// Reads it from the store.
+    pub(crate) floor: Floor,
+    /// Reads it from the store, or from what readers share.
     pub(crate) load: Load,
 }
 
-/// Reads something of a post and prepares its answer.
-pub(crate) type Load = fn(Arc<Api>, String, TopicPartition) -> BoxFuture<'static, Loaded>;
-pub(crate) type Loaded = Result<Option<Cached<Arc<Prepared>>>, Error>;
+/// Reads something of a post, no older than a floor, and prepares its answer.
+pub(crate) type Load = fn(Arc<Api>, String, TopicPartition, Floor) -> BoxFuture<'static, Loaded>;
+pub(crate) type Loaded = Result<Option<Arc<Prepared>>, Error>;
 
 impl Api {
-    /// Looks something up in the cache, then in the store; again for a while where it is absent.
+    /// Looks something up in the caches, then in the store; again for a while where it is absent.
     pub(crate) async fn look_up(self: &Arc<Self>, what: LookUp<'_>) -> Result<Found, Problem> {
-        let LookUp { source, within, load, .. } = what;
+        let LookUp { post_id, kind, source, within, floor, load } = what;
         let mut patience = self.absent.begin(source, within);
+        let key = kind.key(post_id);
         loop {
             let as_of = self.consistency.frontier(source, within);
-            let (api, post_id) = (Arc::clone(self), what.post_id.to_owned());
+            let (api, post_id, least) = (Arc::clone(self), post_id.to_owned(), floor.clone());
             // Made when it is polled: a request that the cache serves does not carry its state.
-            let load = async move { load(api, post_id, within).await };
-            // With a floor, be it −1, an absence is never that of an earlier request's load.
-            let found = self.cache.get_or_load(&what.key, Some(what.floor), load).await;
+            let load = async move { load(api, post_id, within, least).await };
+            let serves = |prepared: &Arc<Prepared>| prepared.serves(&floor, within);
+            let found = self.answers.0.get_or_load(&key, serves, load).await;
             if let Some(found) = found.map_err(store_problem)? {
-                return Ok(Found::Prepared(found.value));
+                return Ok(Found::Prepared(found));
             }
             if !Box::pin(patience.lasts_until(&self.consistency, as_of + 1)).await {
                 return Ok(Found::AbsentAsOf(as_of));

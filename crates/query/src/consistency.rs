@@ -70,16 +70,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Freshness {
 
 /// The positions that an answer must have passed. Whoever has one may read: the projections have
 /// passed them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Floor(Vec<Need>);
 
 impl Floor {
-    /// The offset in one partition that some projections must have passed; −1: none.
-    pub(crate) fn of(&self, sources: &[Source], within: TopicPartition) -> Offset {
-        let concerns = |need: &&Need| {
-            need.topic_partition == within
-                && sources.iter().any(|source| source.name() == need.projection)
-        };
+    /// The offset in one partition that a projection must have passed; −1: none.
+    pub(crate) fn of(&self, source: Source, within: TopicPartition) -> Offset {
+        let concerns =
+            |need: &&Need| need.topic_partition == within && need.projection == source.name();
         self.0.iter().filter(concerns).map(|need| need.offset).max().unwrap_or(-1)
     }
 }

@@ -22,4 +22,5 @@ mod receipts;
 mod settings;
 
 pub use api::{Query, router};
+pub use cached::Answers;
 pub use settings::QuerySettings;

@@ -38,7 +38,7 @@ pub(crate) async fn of_post(
         reflected.row(Source::Likes, within, row.stamp);
         row.record.liked
     };
-    let found = page.read(&*api.likes, &partition, api.page_rows, shows).await?;
+    let found = page.read(api.posts.likes(), &partition, api.page_rows, shows).await?;
 
     let likers = found.rows.into_iter().map(|((user_id,), _)| Liker { user_id }).collect();
     let answer = page.answer(uri.path(), likers, found.next.as_ref())?;

@@ -3,11 +3,11 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use hubbub_store::MemoryCacheSettings;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// The settings of the read API. Every field is required: the defaults live in the settings file
 /// that ships with hubbub.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuerySettings {
     /// Posts and analyses that were read shortly before: how long they are served again is the most

@@ -2,10 +2,12 @@
 //!
 //! [`Store`] opens a typed handle, [`Rows`], on any declared table; no backend knows
 //! what a table means. An older write never hides a newer one: see [`Rows::apply`].
-//! [`Engine`] is the store that the settings name, [`MemoryCache`] spares it repeated
-//! reads, and [`Progress`] tells readers how far the projections are.
+//! [`Engine`] is the store that the settings name, [`MemoryCache`] and [`RedisCache`] spare
+//! it repeated reads, [`Watched`] tells caches of writes, and [`Progress`] tells readers how
+//! far the projections are.
 
 pub mod cache;
+pub mod cassandra;
 pub mod embedded;
 mod engine;
 mod frontiers;
@@ -13,11 +15,18 @@ pub mod port;
 mod progress;
 mod settings;
 mod timing;
+mod tls;
+mod watched;
 
-pub use cache::{Cached, MemoryCache};
+pub use cache::{
+    Cached, MemoryCache, Partitions, RedisCache, RedisSettings, Snapshot, Wanted, read_both,
+};
+pub use cassandra::{CassandraSettings, CassandraStore};
 pub use embedded::EmbeddedStore;
 pub use engine::Engine;
 pub use frontiers::{frontiers_table, load_frontiers};
 pub use port::{Error, Rows, Store};
 pub use progress::{Need, Progress, Waited};
 pub use settings::{EmbeddedSettings, MemoryCacheSettings, StoreSettings};
+pub use tls::TlsSettings;
+pub use watched::{Watched, Watcher};

@@ -1,20 +1,28 @@
 //! What an operator may set about the store and its cache.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, de};
 
-/// Which store keeps the tables, and its settings.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+use crate::CassandraSettings;
+
+/// A store, and what it takes to open it.
+#[derive(Clone, Debug)]
 pub enum StoreSettings {
     /// In the process, on local disk.
-    Embedded(EmbeddedSettings),
+    Embedded {
+        /// What the operator set.
+        settings: EmbeddedSettings,
+        /// Where the files are.
+        folder: PathBuf,
+    },
+    /// In Apache Cassandra.
+    Cassandra(Box<CassandraSettings>),
 }
 
 /// The settings of the embedded store.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmbeddedSettings {
     /// Memory for what was read from disk.
@@ -29,7 +37,7 @@ pub struct EmbeddedSettings {
 }
 
 /// The settings of the cache in the process.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryCacheSettings {
     /// Memory for entries.

@@ -2,17 +2,31 @@
 
 use std::time::Instant;
 
-/// Records how long an operation took, also one that failed or was dropped.
+use hubbub_trace::SPANS;
+use tracing::Span;
+
+/// Records how long an operation took, also one that failed or was dropped, as a measurement
+/// and as a span.
 pub(crate) struct Timer {
     operation: &'static str,
     table: &'static str,
     started: Instant,
+    /// Ends with this.
+    _span: Span,
 }
 
 impl Timer {
     /// Starts at an operation on a table.
     pub(crate) fn start(operation: &'static str, table: &'static str) -> Self {
-        Self { operation, table, started: Instant::now() }
+        let span = tracing::info_span!(
+            target: SPANS,
+            "store",
+            otel.name = format!("{operation} {table}"),
+            otel.kind = "client",
+            db.operation.name = operation,
+            db.collection.name = table,
+        );
+        Self { operation, table, started: Instant::now(), _span: span }
     }
 }
 

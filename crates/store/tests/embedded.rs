@@ -237,9 +237,10 @@ async fn a_writer_that_panics_leaves_nobody_waiting() {
 
 #[tokio::test]
 async fn the_settings_name_the_engine() {
-    let settings = StoreSettings::Embedded(settings());
     let folder = Folder::new();
-    let store = Engine::from_config(&settings, folder.path()).await.unwrap();
+    let settings =
+        StoreSettings::Embedded { settings: settings(), folder: folder.path().to_owned() };
+    let store = Engine::from_config(settings).await.unwrap();
     let receipts = store.table::<Receipts>(1).unwrap();
     receipts.apply(vec![receipt_at(1)]).await.unwrap();
     assert!(is_there(&*receipts, 1).await);

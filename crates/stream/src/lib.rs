@@ -6,10 +6,13 @@
 //! projection is.
 
 pub mod data_folder;
+pub mod kafka;
 pub mod port;
 pub mod segments;
 pub mod settings;
+mod sync;
 
 pub use data_folder::{DataFolder, DataFolderError};
+pub use kafka::{KafkaLog, KafkaSettings};
 pub use port::{AppendError, Consumer, Error, Headers, Log, NewRecord, Polled, Record};
 pub use settings::{LogSettings, from_config};

@@ -1,13 +1,24 @@
 //! The port that every event log implements.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use hubbub_events::{LogIdentity, Offset, Position, Timestamp, Topic, TopicPartition};
 
-/// Names and values beside a record's value, in their order. A name may repeat.
-pub type Headers = Vec<(String, Bytes)>;
+/// Names and values beside a record's value, in their order. A name may repeat. There are
+/// many records and few names, so that those known when this is built are not copied.
+pub type Headers = Vec<(Cow<'static, str>, Bytes)>;
+
+/// The name of a header that was read.
+pub(crate) fn header_name(name: &str) -> Cow<'static, str> {
+    const USUAL: [&str; 6] =
+        ["ce_specversion", "ce_id", "ce_type", "ce_source", "content-type", "traceparent"];
+    match USUAL.into_iter().find(|usual| *usual == name) {
+        Some(usual) => Cow::Borrowed(usual),
+        None => Cow::Owned(name.to_owned()),
+    }
+}
 
 /// A record to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +31,7 @@ pub struct NewRecord {
     pub value: Bytes,
     /// For those who route; hubbub decides nothing by them.
     pub headers: Headers,
-    /// When it was made.
+    /// When it was made, later than the epoch: Kafka's clients take 0 for "now".
     pub time: Timestamp,
 }
 

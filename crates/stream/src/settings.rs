@@ -4,32 +4,34 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hubbub_events::{Offset, TopicPartition};
-use serde::Deserialize;
 
+use crate::kafka::{KafkaLog, KafkaSettings};
 use crate::segments::{Segments, SegmentsSettings, StdDisk};
 use crate::{DataFolder, Error, Log};
 
-/// The event log and its settings, chosen by `kind`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+/// An event log, and what it takes to open it.
+#[derive(Debug, Clone)]
 pub enum LogSettings {
     /// Segment files in the data folder of this one process.
-    Segments(SegmentsSettings),
+    Segments {
+        /// What the operator set.
+        settings: SegmentsSettings,
+        /// Where the files are.
+        data: DataFolder,
+        /// The highest frontiers known, inclusive: offsets that the log must still hold.
+        floors: HashMap<TopicPartition, Offset>,
+    },
+    /// Topics in Apache Kafka, for any number of processes.
+    Kafka(Box<KafkaSettings>),
 }
 
-/// Opens the log that the settings name. `floors` are the highest frontiers known,
-/// inclusive: offsets that the log must still hold.
+/// Opens the log that the settings name.
 ///
 /// # Errors
 /// Where it cannot be opened, is another log than before, or the settings do not fit it.
-pub async fn from_config(
-    settings: &LogSettings,
-    data: &DataFolder,
-    floors: HashMap<TopicPartition, Offset>,
-) -> Result<Arc<dyn Log>, Error> {
+pub async fn from_config(settings: LogSettings) -> Result<Arc<dyn Log>, Error> {
     match settings {
-        LogSettings::Segments(settings) => {
-            let (settings, data) = (settings.clone(), data.clone());
+        LogSettings::Segments { settings, data, floors } => {
             // Opening reads files: it has no place on a thread that serves others.
             let opening = tokio::task::spawn_blocking(move || {
                 Segments::open(&settings, &data, &floors, Arc::new(StdDisk))
@@ -39,5 +41,6 @@ pub async fn from_config(
                 .map_err(|failed| Error::Permanent(format!("opening it: {failed}")))??;
             Ok(Arc::new(log))
         }
+        LogSettings::Kafka(settings) => Ok(Arc::new(KafkaLog::open(&settings).await?)),
     }
 }

@@ -93,14 +93,14 @@ fn settings_out_of_range_are_refused_by_name() {
         }
     };
     for (why, parts) in [
-        (refused(|settings| settings.partitions = 0), ["log.partitions", "is 0", "1024"]),
+        (refused(|settings| settings.partitions = 0), ["segments.partitions", "is 0", "1024"]),
         (
             refused(|settings| settings.segment_size = ByteSize::kib(1)),
-            ["log.segment_size", "1.0 KiB", "64.0 KiB to 1.0 GiB"],
+            ["segments.segment_size", "1.0 KiB", "64.0 KiB to 1.0 GiB"],
         ),
         (
             refused(|settings| settings.queue_size = ByteSize::gib(2)),
-            ["log.queue_size", "2.0 GiB", "64.0 KiB to 1.0 GiB"],
+            ["segments.queue_size", "2.0 GiB", "64.0 KiB to 1.0 GiB"],
         ),
     ] {
         assert!(parts.iter().all(|part| why.contains(part)), "{why}");
@@ -108,13 +108,10 @@ fn settings_out_of_range_are_refused_by_name() {
 }
 
 #[test]
-fn settings_name_the_kind_of_log_and_nothing_unknown() {
-    let parse = |text: &str| serde_json::from_str::<LogSettings>(text);
-    let settings =
-        r#"{"kind":"segments","partitions":12,"segment_size":"64MiB","queue_size":"32MiB"}"#;
-    let LogSettings::Segments(parsed) = parse(settings).unwrap();
-    assert_eq!(parsed, SegmentsSettings::default());
-    assert!(parse(&settings.replace("segments", "kafka")).is_err());
+fn settings_name_nothing_unknown() {
+    let parse = |text: &str| serde_json::from_str::<SegmentsSettings>(text);
+    let settings = r#"{"partitions":12,"segment_size":"64MiB","queue_size":"32MiB"}"#;
+    assert_eq!(parse(settings).unwrap(), SegmentsSettings::default());
     assert!(
         parse(&settings.replace("queue_size", "queue")).unwrap_err().to_string().contains("queue")
     );
@@ -124,8 +121,12 @@ fn settings_name_the_kind_of_log_and_nothing_unknown() {
 async fn the_settings_open_a_log() {
     let parent = tempfile::tempdir().unwrap();
     let data = DataFolder::open(parent.path()).unwrap();
-    let settings = LogSettings::Segments(SegmentsSettings::default());
-    let log = from_config(&settings, &data, HashMap::new()).await.unwrap();
+    let settings = LogSettings::Segments {
+        settings: SegmentsSettings::default(),
+        data: data.clone(),
+        floors: HashMap::new(),
+    };
+    let log = from_config(settings).await.unwrap();
     assert_eq!(log.identity(), data.identity());
     assert_eq!(log.partitions(Topic::DeadLetters), 12);
     assert_eq!(append(&*log, &records(posts(11), 0..2)).await, [0, 1]);

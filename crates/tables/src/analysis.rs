@@ -11,6 +11,7 @@ pub struct PostAnalysis;
 impl Table for PostAnalysis {
     const NAME: &'static str = "post_analysis";
     const PARTITION: &'static [&'static str] = &["post_id"];
+    const IS_CACHED: bool = true;
     type Partition = (String,);
     type Clustering = ();
     type Head = AnalysisHead;

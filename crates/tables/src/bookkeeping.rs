@@ -39,6 +39,41 @@ pub struct Frontier {
     pub log_identity: String,
 }
 
+/// Which records were about to be folded when nothing was yet written behind a frontier: what is left of a process that
+/// died of one. Its positions count the writes of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempts;
+
+impl Attempts {
+    /// Its own build: the table serves all projections and builds.
+    pub const BUILD: Build = 1;
+}
+
+impl Table for Attempts {
+    const NAME: &'static str = "attempts";
+    const PARTITION: &'static [&'static str] = Frontiers::PARTITION;
+    const CLUSTERING: &'static [&'static str] = Frontiers::CLUSTERING;
+    type Partition = <Frontiers as Table>::Partition;
+    type Clustering = <Frontiers as Table>::Clustering;
+    type Head = ();
+    type Row = Attempt;
+}
+
+/// Records that a process began to fold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The frontier that they lie behind.
+    pub log_offset: Offset,
+    /// The log that it belongs to.
+    pub log_identity: String,
+    /// The last of them.
+    pub last_offset: Offset,
+    /// How often they were begun.
+    pub tries: i32,
+    /// The version of the program that began them last.
+    pub program: String,
+}
+
 /// Which build of each projection is read. Written by one writer, at wall-clock time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Builds;

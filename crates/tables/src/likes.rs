@@ -13,6 +13,7 @@ impl Table for PostLikes {
     const NAME: &'static str = "post_likes";
     const PARTITION: &'static [&'static str] = &["post_id"];
     const CLUSTERING: &'static [&'static str] = &["liked_by"];
+    const IS_CACHED: bool = true;
     type Partition = (String,);
     type Clustering = (String,);
     type Head = LikesHead;

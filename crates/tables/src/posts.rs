@@ -27,10 +27,16 @@ impl Table for Posts {
     const PARTITION: &'static [&'static str] = &["post_id"];
     const CLUSTERING: &'static [&'static str] = &["post_version"];
     const DESCENDING: bool = true;
+    const IS_CACHED: bool = true;
     type Partition = (String,);
     type Clustering = (i64,);
     type Head = PostHead;
     type Row = PostVersion;
+
+    /// What a live post says now.
+    fn row_of(head: &PostHead) -> Option<(i64,)> {
+        (head.life == Life::Live).then_some((head.version,))
+    }
 }
 
 /// How a post stands.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    AuthorAnalysis, Builds, Column, Frontiers, Key, PostAnalysis, PostEvents, PostLikes, Posts,
-    PostsByAuthor, Receipts, Table, columns, columns::Unsupported,
+    Attempts, AuthorAnalysis, Builds, Column, Frontiers, Key, PostAnalysis, PostEvents, PostLikes,
+    Posts, PostsByAuthor, Receipts, Table, columns, columns::Unsupported,
 };
 
 /// What a [`Table`] declares.
@@ -70,6 +70,7 @@ pub fn every_table() -> Result<Vec<TableShape>, Unsupported> {
         TableShape::of::<AuthorAnalysis>()?,
         TableShape::of::<PostLikes>()?,
         TableShape::of::<Frontiers>()?,
+        TableShape::of::<Attempts>()?,
         TableShape::of::<Builds>()?,
     ])
 }

@@ -32,6 +32,9 @@ pub trait Table: Send + Sync + 'static {
     const DESCENDING: bool = false;
     /// How long a record is kept after it was written; `None`: for ever.
     const TIME_TO_LIVE: Option<Duration> = None;
+    /// Whether partitions are kept in caches, each as its head and the row that belongs
+    /// to it. What is so kept changes only where the head's position moves.
+    const IS_CACHED: bool = false;
 
     /// The partition key.
     type Partition: Key;
@@ -41,6 +44,11 @@ pub trait Table: Send + Sync + 'static {
     type Head: Record;
     /// What it holds many times.
     type Row: Record;
+
+    /// The row that belongs to a head, where there is one: who wants the head wants it.
+    fn row_of(_head: &Self::Head) -> Option<Self::Clustering> {
+        None
+    }
 }
 
 /// A head or a row, without its keys and position. Its serde field names are the

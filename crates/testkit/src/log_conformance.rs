@@ -39,7 +39,7 @@ pub fn record(of: TopicPartition, number: usize) -> NewRecord {
         topic_partition: of,
         key: format!("key-{number}").into(),
         value: format!("value {number} of {of}").into(),
-        headers: vec![("ce_id".to_owned(), Bytes::from(number.to_string()))],
+        headers: vec![("ce_id".into(), Bytes::from(number.to_string()))],
         time: Timestamp(1_700_000_000_000 + number as i64),
     }
 }
@@ -141,11 +141,11 @@ pub async fn records_come_back_as_they_were(fixture: &impl Fixture) {
         key: Bytes::from_static(b"\xFF\x00key"),
         value: every_byte.clone().into(),
         headers: vec![
-            ("name".to_owned(), Bytes::from_static(b"first")),
-            ("name".to_owned(), Bytes::from(every_byte)),
-            ("größe".to_owned(), Bytes::new()),
+            ("name".into(), Bytes::from_static(b"first")),
+            ("name".into(), Bytes::from(every_byte)),
+            ("größe".into(), Bytes::new()),
         ],
-        time: Timestamp(0),
+        time: Timestamp(1),
     };
     let plain = NewRecord {
         key: Bytes::from_static(b"k"),

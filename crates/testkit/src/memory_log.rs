@@ -20,7 +20,7 @@ use std::{
 use async_trait::async_trait;
 use hubbub_events::{LogIdentity, Offset, Position, Topic, TopicPartition};
 use hubbub_stream::{AppendError, Consumer, Error, Log, NewRecord, Record};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use consumer::MemoryConsumer;
 use group::Groups;
@@ -35,14 +35,16 @@ pub struct MemoryLog {
     /// Which groups it sees.
     island: u64,
     is_closed: Arc<AtomicBool>,
+    joined: Arc<Mutex<Vec<MemberId>>>,
 }
 
 struct Shared {
     identity: LogIdentity,
     partitions: i32,
     state: Mutex<State>,
-    /// Moves whenever a consumer may have something to be told.
-    changed: watch::Sender<u64>,
+    /// Told whenever a consumer may have something to be told. Its waiters wake in their
+    /// order, where a watch's would in a random one.
+    changed: Notify,
 }
 
 struct State {
@@ -79,15 +81,20 @@ impl MemoryLog {
             identity: LogIdentity(identity.to_owned()),
             partitions,
             state: Mutex::new(state),
-            changed: watch::Sender::new(0),
+            changed: Notify::new(),
         };
-        Self { shared: Arc::new(shared), island: 0, is_closed: Arc::default() }
+        Self {
+            shared: Arc::new(shared),
+            island: 0,
+            is_closed: Arc::default(),
+            joined: Arc::default(),
+        }
     }
 
     /// The same records and groups, as another process opens them.
     #[must_use]
     pub fn reopen(&self) -> Self {
-        Self { is_closed: Arc::default(), ..self.clone() }
+        Self { is_closed: Arc::default(), joined: Arc::default(), ..self.clone() }
     }
 
     /// The same records, with groups of its own: whoever consumes there shares with
@@ -98,7 +105,7 @@ impl MemoryLog {
             state.islands += 1;
             state.islands
         });
-        Self { island, is_closed: Arc::default(), ..self.clone() }
+        Self { island, ..self.reopen() }
     }
 
     /// Appends one record at once and without faults, as a simulation's own hand.
@@ -167,7 +174,7 @@ impl Shared {
     /// Changes the state, and wakes the consumers.
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let result = change(&mut self.lock());
-        self.changed.send_modify(|version| *version += 1);
+        self.changed.notify_waiters();
         result
     }
 
@@ -223,6 +230,7 @@ impl Log for MemoryLog {
         let group = (self.island, group.to_owned());
         let all = self.all(topic);
         let id = self.shared.change(|state| state.groups.join(group, all));
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner).push(id);
         Ok(Box::new(MemoryConsumer::new(Arc::clone(&self.shared), id)))
     }
 

@@ -7,6 +7,7 @@
 //! clock makes a run repeatable.
 
 mod fate;
+mod landing;
 mod tables;
 
 use std::{
@@ -20,18 +21,21 @@ use std::{
 
 use async_trait::async_trait;
 use hubbub_store::{Error, Rows, Store};
-use hubbub_tables::{Build, Change, Stored, Table};
+use hubbub_tables::{Attempts, Build, Change, Stored, Table};
 use tokio::sync::watch;
 
 pub use fate::{Answer, Fate, Kind, Operation, Script};
+pub use landing::{Breakage, Landing, Witness};
 pub use tables::{Export, Exported, KeyedRow, differences};
 
+use landing::Ground;
 use tables::Tables;
 
 /// One process's handle on tables in memory.
 #[derive(Clone)]
 pub struct MemoryStore {
     tables: Arc<Mutex<Tables>>,
+    ground: Arc<Ground>,
     process: Arc<Process>,
 }
 
@@ -51,13 +55,28 @@ impl MemoryStore {
     /// Empty tables, and the handle of a process that has no faults.
     #[must_use]
     pub fn new() -> Self {
-        Self { tables: Arc::default(), process: Process::new(Box::new(|_| Fate::done())) }
+        Self::on(Ground::default())
+    }
+
+    /// Empty tables that somebody watches, and that may be broken.
+    #[must_use]
+    pub fn watched(breakage: Option<Breakage>, witness: Witness) -> Self {
+        Self::on(Ground { breakage, witness: Some(witness) })
+    }
+
+    fn on(ground: Ground) -> Self {
+        let process = Process::new(Box::new(|_| Fate::done()));
+        Self { tables: Arc::default(), ground: Arc::new(ground), process }
     }
 
     /// Another process's handle on the same tables.
     #[must_use]
     pub fn process(&self, script: impl Fn(&Operation) -> Fate + Send + Sync + 'static) -> Self {
-        Self { tables: Arc::clone(&self.tables), process: Process::new(Box::new(script)) }
+        Self {
+            tables: Arc::clone(&self.tables),
+            ground: Arc::clone(&self.ground),
+            process: Process::new(Box::new(script)),
+        }
     }
 
     /// The operations that this process began.
@@ -73,10 +92,11 @@ impl MemoryStore {
         let _ = died.wait_for(|died| *died).await;
     }
 
-    /// All that is stored, for comparison.
+    /// All that follows from the log, for comparison: how often it was begun to be folded does not.
     #[must_use]
     pub fn export(&self) -> Export {
-        self.lock().export()
+        let export = self.lock().export().into_iter();
+        export.filter(|(key, _)| !key.starts_with(Attempts::NAME)).collect()
     }
 
     /// A table's heads, in the order of their keys.
@@ -187,16 +207,20 @@ impl<T: Table> MemoryRows<T> {
 #[async_trait]
 impl<T: Table> Rows<T> for MemoryRows<T> {
     async fn heads(&self, of: &[T::Partition]) -> Result<Vec<Option<Stored<T::Head>>>, Error> {
-        self.read(Kind::Heads, of.len(), |table| of.iter().map(|key| table.head(key)).collect())
-            .await
+        let ground = &self.store.ground;
+        let read = |table: &mut tables::MemoryTable<T>| {
+            of.iter().map(|key| ground.shown(table.head(key))).collect()
+        };
+        self.read(Kind::Heads, of.len(), read).await
     }
 
     async fn rows(
         &self,
         at: &[(T::Partition, T::Clustering)],
     ) -> Result<Vec<Option<Stored<T::Row>>>, Error> {
+        let ground = &self.store.ground;
         let read = |table: &mut tables::MemoryTable<T>| {
-            at.iter().map(|(partition, key)| table.row(partition, key)).collect()
+            at.iter().map(|(partition, key)| ground.shown(table.row(partition, key))).collect()
         };
         self.read(Kind::Rows, at.len(), read).await
     }
@@ -218,16 +242,20 @@ impl<T: Table> Rows<T> for MemoryRows<T> {
             .filter_map(|(index, change)| fate.applies(index).then_some(change))
             .collect();
         let (tables, build) = (Arc::clone(&self.store.tables), self.build);
+        let ground = Arc::clone(&self.store.ground);
+        let early = ground.early(T::NAME);
         let landing = async move {
-            pass(fate.before).await;
+            pass(fate.before + early.unwrap_or_default()).await;
             for change in changes {
-                lock(&tables).get::<T>(build).apply(change);
+                ground.land(lock(&tables).get::<T>(build), build, change);
                 pass(fate.between).await;
             }
         };
         // What is on its way lands, whether or not somebody still waits for it.
-        let landed = tokio::spawn(landing).await;
-        landed.map_err(|failed| Error::Permanent(failed.to_string()))?;
+        let landing = tokio::spawn(landing);
+        if early.is_none() {
+            landing.await.map_err(|failed| Error::Permanent(failed.to_string()))?;
+        }
         pass(fate.after).await;
         self.answer(fate.answer).await
     }

@@ -1,6 +1,7 @@
 //! A client of the operations ports of one hubbub, all of its processes together.
 
 use reqwest::Method;
+use serde_json::Value;
 
 use crate::{answer::Answer, client::Client};
 
@@ -24,6 +25,18 @@ impl Operations {
         for client in &self.0 {
             let answer = client.query(Method::GET, path).attempt().await;
             answers.push(answer.unwrap_or_else(|error| panic!("{path}: no answer: {error:?}")));
+        }
+        answers
+    }
+
+    /// What each port answers to a request with a body.
+    ///
+    /// # Panics
+    /// Where one does not.
+    pub async fn post(&self, path: &str, body: &Value) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        for client in &self.0 {
+            answers.push(client.ingest(Method::POST, path).json(body).await);
         }
         answers
     }

@@ -28,9 +28,8 @@ pub fn all_in_one(binary: &Path, data: &Path) -> Command {
 #[must_use]
 pub fn hubbub(binary: &Path) -> Command {
     let mut command = Command::new(binary);
-    for (name, _) in
-        env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HUBBUB__"))
-    {
+    let is_ours = |name: &str| name.starts_with("HUBBUB__") || name.starts_with("OTEL_");
+    for (name, _) in env::vars_os().filter(|(name, _)| is_ours(&name.to_string_lossy())) {
         command.env_remove(name);
     }
     command
@@ -43,7 +42,7 @@ pub fn hubbub(binary: &Path) -> Command {
 /// Where a process serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Urls {
-    /// The base URL of its API.
+    /// The base URL of its API; empty where it has none.
     pub api: String,
     /// The base URL of its operations port.
     pub operations: String,
@@ -140,6 +139,14 @@ impl Process {
         }
     }
 
+    /// Whether it is gone.
+    ///
+    /// # Panics
+    /// Where it cannot be asked.
+    pub fn has_ended(&mut self) -> bool {
+        self.ended_by_now().is_some()
+    }
+
     fn ended_by_now(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap_or_else(|error| panic!("it cannot be waited for: {error}"))
     }
@@ -185,5 +192,5 @@ fn start_or_panic(start: impl FnOnce() -> std::io::Result<Child>, log: &Path) ->
 fn urls(line: &str) -> Option<Urls> {
     let line: Value = serde_json::from_str(line).ok()?;
     let url = |name: &str| Some(format!("http://{}", line[name].as_str()?));
-    Some(Urls { api: url("api")?, operations: url("operations")? })
+    Some(Urls { operations: url("operations")?, api: url("api").unwrap_or_default() })
 }

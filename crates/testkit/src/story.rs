@@ -89,7 +89,7 @@ pub fn event(number: usize, user_id: &str, post_id: &str, action: Action) -> Pos
 /// An event's record, for a topic of so many partitions.
 #[must_use]
 pub fn record(event: &PostEvent, partitions: i32) -> NewRecord {
-    let headers = event.headers().into_iter().map(|(name, value)| (name.to_owned(), value));
+    let headers = event.headers().into_iter().map(|(name, value)| (name.into(), value));
     NewRecord {
         headers: headers.collect(),
         ..raw(event.post_id.as_bytes(), &event.encode(), partitions)

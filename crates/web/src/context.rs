@@ -8,6 +8,7 @@ use std::{
 
 use axum::extract::MatchedPath;
 use http::Uri;
+use hubbub_trace::TraceParent;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use crate::{limits::ReadLimits, request_id::RequestId};
@@ -23,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) uri: Uri,
     /// When the request's first byte came.
     pub(crate) started: Instant,
+    /// Where the request stands in a trace, where it has one.
+    pub(crate) trace: Option<TraceParent>,
     pub(crate) limits: Arc<ReadLimits>,
     /// The template of the route that matched, once it did.
     pub(crate) route: OnceCell<MatchedPath>,
@@ -34,6 +37,12 @@ impl Context {
     pub(crate) fn path(&self) -> &str {
         self.uri.path()
     }
+}
+
+/// Where the current request stands in a trace: what it causes goes below. `None` where it is not traced.
+#[must_use]
+pub fn trace_parent() -> Option<TraceParent> {
+    with(|context| context.trace.clone()).flatten()
 }
 
 /// What `read` sees in the current request; `None` where the task answers none.

@@ -17,18 +17,21 @@ use axum::{
 };
 use futures::FutureExt;
 use http::{HeaderValue, Method, Uri, header, uri::PathAndQuery};
+use hubbub_trace::TraceParent;
 use tokio::time::Instant;
 use tower::{Service, layer::layer_fn};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer, ExposeHeaders};
+use tracing::{Instrument, Span};
 
 use crate::{
-    access,
+    access::{self, Durations},
     context::{self, CONTEXT, Context},
     limits::ReadLimits,
     problem::Problem,
     problem_type::ProblemType,
     request_id::{RequestId, X_REQUEST_ID},
     settings::{HttpSettings, Origin},
+    trace,
 };
 
 /// A router in the dress that all ports share:
@@ -38,13 +41,15 @@ use crate::{
 /// - unknown routes, methods and panics answered with problem documents, the latter logged;
 /// - `Cache-Control: no-store` on reads that do not say otherwise;
 /// - CORS for the configured origins, and for no other;
-/// - one log line a request, and the histogram `http_server_request_duration_seconds`.
+/// - one log line a request, the histogram `http_server_request_duration_seconds`, and a span below the client's.
 ///
 /// A handler runs within its connection: when the client goes away, its future is dropped where it stands.
 #[derive(Clone)]
 pub struct Edge {
     router: Router,
     limits: Arc<ReadLimits>,
+    durations: Arc<Durations>,
+    is_traced: bool,
 }
 
 impl Edge {
@@ -57,7 +62,14 @@ impl Edge {
         if !settings.cors_origins.is_empty() {
             router = router.layer(cors(&settings.cors_origins));
         }
-        Self { router, limits: Arc::new(ReadLimits::new(settings)) }
+        let (limits, durations) = (Arc::new(ReadLimits::new(settings)), Arc::default());
+        Self { router, limits, durations, is_traced: true }
+    }
+
+    /// Without spans, for what probes ask every other second.
+    #[must_use]
+    pub fn untraced(self) -> Self {
+        Self { is_traced: false, ..self }
     }
 
     /// Answers one request, as a [`Server`](crate::Server) does for each that it reads.
@@ -69,10 +81,16 @@ impl Edge {
     pub(crate) async fn respond_since(&self, mut request: Request, started: Instant) -> Response {
         let method = request.method().clone();
         let request_id = RequestId::of(request.headers());
+        let client = trace::client(request.headers());
+        let span = match self.is_traced {
+            true => trace::span(&request, &request_id, client.as_ref()),
+            false => Span::none(),
+        };
         let context = Context {
             request_id: request_id.clone(),
             uri: request.uri().clone(),
             started,
+            trace: TraceParent::of(&span).or(client),
             limits: Arc::clone(&self.limits),
             route: OnceCell::new(),
             body_memory: RefCell::new(None),
@@ -82,20 +100,23 @@ impl Edge {
         }
         let answering =
             AssertUnwindSafe(self.router.clone().call(request)).catch_unwind().map(conclude);
-        let (mut response, route) = CONTEXT.scope(context, answering).await;
+        let (mut response, route) =
+            CONTEXT.scope(context, answering).instrument(span.clone()).await;
 
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, request_id.header_value());
         if method == Method::GET || method == Method::HEAD {
             headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         }
-        access::record(&access::Exchange {
+        let exchange = access::Exchange {
             method: &method,
             route: route.as_ref().map(MatchedPath::as_str),
             request_id: &request_id,
             duration: started.elapsed(),
             response: &response,
-        });
+        };
+        trace::record(&span, &exchange);
+        span.in_scope(|| access::record(&exchange, &self.durations));
         response
     }
 }

@@ -58,8 +58,10 @@ mod serve;
 mod settings;
 mod socket;
 mod token;
+mod trace;
 
 pub use body::read_body;
+pub use context::trace_parent;
 pub use edge::Edge;
 pub use json::{Json, parse_json, read_json};
 pub use media_type::media_type;

@@ -199,8 +199,19 @@ impl metrics::Recorder for Recorded {
         _: &metrics::Metadata<'_>,
     ) -> metrics::Histogram {
         let labels: Vec<_> = key.labels().map(|l| format!("{}={}", l.key(), l.value())).collect();
-        self.0.lock().unwrap().push(format!("{} {}", key.name(), labels.join(" ")));
-        metrics::Histogram::noop()
+        let series = format!("{} {}", key.name(), labels.join(" "));
+        metrics::Histogram::from_arc(Arc::new(Series { series, recorded: self.clone() }))
+    }
+}
+
+struct Series {
+    series: String,
+    recorded: Recorded,
+}
+
+impl metrics::HistogramFn for Series {
+    fn record(&self, _: f64) {
+        self.recorded.0.lock().unwrap().push(self.series.clone());
     }
 }
 

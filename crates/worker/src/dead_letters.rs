@@ -8,7 +8,7 @@ use hubbub_stream::{NewRecord, Record};
 
 /// What the names of the headers that describe a dead letter begin with:
 /// `hubbub-source-topic`, `-partition`, `-offset`, `hubbub-projection`,
-/// `hubbub-reason`, `hubbub-attempts`.
+/// `hubbub-reason`, `hubbub-attempts`, `hubbub-version`.
 pub const HEADER_PREFIX: &str = "hubbub-";
 
 /// Over how many of the last records dead letters are counted.
@@ -33,8 +33,10 @@ pub(crate) fn dead_letter(
         ("projection", projection.to_owned()),
         ("reason", reason.to_owned()),
         ("attempts", "1".to_owned()),
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
     ];
-    let story = story.map(|(name, value)| (format!("{HEADER_PREFIX}{name}"), Bytes::from(value)));
+    let story =
+        story.map(|(name, value)| (format!("{HEADER_PREFIX}{name}").into(), Bytes::from(value)));
     NewRecord {
         topic_partition: TopicPartition {
             topic: Topic::DeadLetters,

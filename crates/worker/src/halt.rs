@@ -28,6 +28,8 @@ pub enum HaltReason {
     Store,
     /// Too many dead letters among the last records.
     DeadLetterRatio,
+    /// The process died of the record, again and again.
+    Crash,
 }
 
 /// As in problem details, logs and readiness: `newer-event`.
@@ -39,6 +41,7 @@ impl fmt::Display for HaltReason {
             Self::Panic => "panic",
             Self::Store => "store",
             Self::DeadLetterRatio => "dead-letter-ratio",
+            Self::Crash => "crash",
         })
     }
 }

@@ -10,9 +10,11 @@ use hubbub_projections::{Interrupt, Mode, Outcome, Projection};
 use hubbub_store::Store;
 use hubbub_stream::{AppendError, Log};
 use hubbub_tables::{Build, Change, Frontiers, Stored, bookkeeping::Frontier};
+use tracing::Instrument;
 
 use crate::{
-    Halt, HaltReason, WorkerSettings,
+    Halt, HaltReason, Turn, WorkerSettings,
+    attempts::Attempts,
     backoff::Backoff,
     batch::{Content, Item, Tally, message_of},
     dead_letters::{Window, dead_letter},
@@ -21,6 +23,7 @@ use crate::{
     metric,
     runner::Error,
     status::{Board, PartitionState},
+    trace::BatchSpans,
     write::{Part, write},
 };
 
@@ -36,12 +39,14 @@ pub(crate) struct Context<S> {
     pub build: Build,
     pub settings: WorkerSettings,
     pub board: Board,
+    pub turn: Turn,
 }
 
 /// All that is in memory of one log partition's fold.
 pub(crate) struct Lane<P: Projection, S: Store> {
     pub of: TopicPartition,
     pub frontier: Offset,
+    pub attempts: Attempts,
     context: Context<S>,
     identity: LogIdentity,
     tables: P::Tables,
@@ -101,28 +106,60 @@ impl<P: Projection, S: Store> Lane<P, S> {
                 P::NAME
             )));
         }
+        let attempts = loop {
+            let Context { store, build, .. } = &context;
+            match Attempts::load::<P, S>(of, frontier, &identity, store, *build).await {
+                Ok(attempts) => break attempts,
+                Err(hubbub_store::Error::Permanent(error)) => return Err(Error::Store(error)),
+                Err(error) => retry.wait(&error.to_string()).await,
+            }
+        };
         retry.done();
-        let tables = P::Tables::default();
-        Ok(Self { of, frontier, context, identity, tables, window: Window::default(), retry })
+        let (tables, window) = (P::Tables::default(), Window::default());
+        Ok(Self { of, frontier, attempts, context, identity, tables, window, retry })
     }
 
     /// Begins anew after a halt.
     pub(crate) fn resume(&mut self, accept_dead_letters: bool) {
         self.window.empty(accept_dead_letters);
+        self.attempts.resume();
         gather::clear(&mut self.tables);
     }
 
+    /// Notes that records are about to be folded, up to this one.
+    ///
+    /// # Errors
+    /// Where the store refuses for good.
+    pub(crate) async fn note(&mut self, last: Offset) -> Result<(), Halt> {
+        let turn = self.attempts.turn(&self.context.turn, &self.context.board).await;
+        while let Err(error) = self.attempts.note(self.frontier, last).await {
+            self.retry_store(self.frontier + 1, &error).await?;
+        }
+        self.retry.done();
+        self.attempts.hold(turn);
+        Ok(())
+    }
+
     /// Folds a batch and writes what follows from it, for as long as that takes.
-    pub(crate) async fn work(&mut self, mut batch: Vec<Item<P>>) -> Finished<P> {
+    pub(crate) async fn work(&mut self, batch: Vec<Item<P>>) -> Finished<P> {
+        let spans = BatchSpans::begin(self.of, &batch);
+        let span = spans.batch.clone();
+        self.fold_and_write(batch, spans).instrument(span).await
+    }
+
+    async fn fold_and_write(&mut self, mut batch: Vec<Item<P>>, spans: BatchSpans) -> Finished<P> {
         let folded = match self.fold(&batch).await {
             Ok(folded) => folded,
             Err(halt) => return self.halted(batch, halt),
         };
         let rest = batch.split_off(folded.outcomes.len());
+        let writing = spans.writing(batch.len());
         if let Err(halt) = self.write(&batch, &folded.outcomes).await {
             batch.extend(rest);
             return self.halted(batch, halt);
         }
+        drop(writing);
+        spans.end(&folded.outcomes);
         self.retry.done();
         Finished { rest, halt: folded.halt }
     }

@@ -5,6 +5,7 @@
 //! one batch in flight. The runner drives any [`Projection`](hubbub_projections::Projection)
 //! over any log and store, and does not know what a post is.
 
+mod attempts;
 mod backoff;
 mod batch;
 mod dead_letters;
@@ -17,9 +18,11 @@ mod runner;
 mod settings;
 mod slot;
 mod status;
+mod trace;
 mod watch;
 mod write;
 
+pub use attempts::Turn;
 pub use dead_letters::{HEADER_PREFIX, LIMIT_PERCENT, WINDOW_RECORDS};
 pub use halt::{Halt, HaltReason};
 pub use runner::{Error, Handle, Observer, Parts, Report, spawn};

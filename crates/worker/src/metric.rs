@@ -29,6 +29,11 @@ pub(crate) fn ahead(projection: &'static str) {
     counter!("hubbub_ahead_rounds_total", "projection" => projection).increment(1);
 }
 
+/// Partitions that came to this worker. One that stays through a rebalance is not counted again.
+pub(crate) fn assigned(projection: &'static str, partitions: usize) {
+    counter!("hubbub_assignments_total", "projection" => projection).increment(partitions as u64);
+}
+
 /// 0 starting, 1 running, 2 retrying, 3 halted.
 pub(crate) fn partition_state(
     projection: &'static str,

@@ -25,8 +25,9 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    Halt, PartitionState, PartitionStatus, WorkerSettings,
+    Halt, PartitionState, PartitionStatus, Turn, WorkerSettings,
     lane::{Context, Finished, Lane},
+    metric,
     slot::{Slot, Work},
     status::Board,
     watch::watch,
@@ -102,6 +103,8 @@ pub struct Parts<S> {
     pub settings: WorkerSettings,
     /// Who is told of progress.
     pub observer: Observer,
+    /// The same for all projections of a process.
+    pub turn: Turn,
     /// Cancelled to end: nothing new is begun, what is in flight is finished.
     pub stop: CancellationToken,
     /// Cancelled when there is no more time for that: what is in flight is dropped.
@@ -199,6 +202,7 @@ async fn run<P: Projection, S: Store>(
             build: parts.build,
             settings: parts.settings,
             board,
+            turn: parts.turn,
         },
         consumer,
         observer: parts.observer,
@@ -228,6 +232,7 @@ struct Runner<P: Projection, S: Store> {
 /// A lane that comes back from its work.
 enum Ended<P: Projection, S: Store> {
     Opened(TopicPartition, Result<Lane<P, S>, Error>),
+    Noted(Box<Lane<P, S>>, Result<(), Halt>),
     Worked(Lane<P, S>, Finished<P>),
     Abandoned(TopicPartition),
 }
@@ -249,7 +254,9 @@ impl<P: Projection, S: Store> Runner<P, S> {
             }
         }
         while let Some(ended) = self.in_flight.next().await {
-            self.note_end(ended)?;
+            if let Some(of) = self.note_end(ended)? {
+                self.withdraw(of);
+            }
         }
         self.consumer.close().await;
         Ok(())
@@ -257,7 +264,10 @@ impl<P: Projection, S: Store> Runner<P, S> {
 
     fn take(&mut self, polled: Polled) -> Result<(), Error> {
         match polled {
-            Polled::Assigned(assigned) => assigned.into_iter().for_each(|of| self.open(of)),
+            Polled::Assigned(assigned) => {
+                metric::assigned(P::NAME, assigned.len());
+                assigned.into_iter().for_each(|of| self.open(of));
+            }
             Polled::Revoked(revoked) => self.revoke(&revoked),
             Polled::Records(of, records) => {
                 let budget = self.per_partition(self.context.settings.queue_size.as_u64());
@@ -311,13 +321,20 @@ impl<P: Projection, S: Store> Runner<P, S> {
                 return;
             }
         };
-        let batch = match slot.next_batch(self.context.settings.batch_records, self.partitions) {
+        let most = lane.attempts.most(self.context.settings.batch_records);
+        if lane.attempts.is_due()
+            && let Some((first, last)) = slot.next_span(most)
+        {
+            return self.note(lane, first, last);
+        }
+        let batch = match slot.next_batch(most, self.partitions) {
             Ok(batch) => batch,
             Err(halt) => return self.halt(lane, halt),
         };
         let oldest = batch.first().map(|item| item.record.time);
         self.context.board.update(of, |status| status.oldest_waiting = oldest);
         if batch.is_empty() {
+            lane.attempts.end(lane.frontier);
             slot.work = Work::Idle(lane);
             return;
         }
@@ -334,11 +351,42 @@ impl<P: Projection, S: Store> Runner<P, S> {
         );
     }
 
+    /// Has it noted which records come next, unless they were tried too often.
+    fn note(&mut self, mut lane: Box<Lane<P, S>>, first: Offset, last: Offset) {
+        let of = lane.of;
+        if let Some(halt) = lane.attempts.halt(first) {
+            return self.halt(lane, halt);
+        }
+        let Some(abandon) = self.slots.get(&of).map(|slot| slot.abandon.clone()) else {
+            return;
+        };
+        self.in_flight.push(
+            async move {
+                tokio::select! {
+                    biased;
+                    () = abandon.cancelled() => Ended::Abandoned(of),
+                    noted = lane.note(last) => Ended::Noted(lane, noted),
+                }
+            }
+            .boxed(),
+        );
+    }
+
+    /// What was noted is not begun: another lane may wait for this one's turn.
+    fn withdraw(&mut self, of: TopicPartition) {
+        if let Some(Work::Idle(lane)) = self.slots.get_mut(&of).map(|slot| &mut slot.work) {
+            lane.attempts.end(lane.frontier);
+        }
+    }
+
     /// A lane came back: notes what it did, and gives it more.
     fn end(&mut self, ended: Ended<P, S>) -> Result<(), Error> {
         let Some(of) = self.note_end(ended)? else {
             return Ok(());
         };
+        if self.revoked.contains(&of) {
+            self.withdraw(of);
+        }
         self.release_revoked();
         self.resume_delivery(of);
         self.begin_batch(of);
@@ -364,6 +412,15 @@ impl<P: Projection, S: Store> Runner<P, S> {
                 }
                 Ok(Some(of))
             }
+            Ended::Noted(lane, noted) => {
+                let of = lane.of;
+                match (noted, self.slots.get_mut(&of)) {
+                    (Err(halt), _) => self.halt(lane, halt),
+                    (Ok(()), Some(slot)) => slot.work = Work::Idle(lane),
+                    (Ok(()), None) => {}
+                }
+                Ok(Some(of))
+            }
             Ended::Worked(lane, finished) => Ok(Some(self.note_work(lane, finished))),
             Ended::Abandoned(of) => {
                 tracing::warn!(projection = P::NAME, topic = %of.topic, partition = of.partition, "dropped what was in flight; it will be replayed");
@@ -377,6 +434,7 @@ impl<P: Projection, S: Store> Runner<P, S> {
     fn note_work(&mut self, mut lane: Lane<P, S>, finished: Finished<P>) -> TopicPartition {
         let of = lane.of;
         let frontier = lane.frontier;
+        lane.attempts.end(frontier);
         self.context.board.update(of, |status| status.frontier = frontier);
         self.consumer.commit(of, frontier + 1);
         (self.observer)(P::NAME, of, Report::Advanced(frontier));
@@ -409,8 +467,9 @@ impl<P: Projection, S: Store> Runner<P, S> {
         }
     }
 
-    fn halt(&mut self, lane: Box<Lane<P, S>>, halt: Halt) {
+    fn halt(&mut self, mut lane: Box<Lane<P, S>>, halt: Halt) {
         let of = lane.of;
+        lane.attempts.end(lane.frontier);
         tracing::error!(
             projection = P::NAME, topic = %of.topic, partition = of.partition, offset = halt.at,
             reason = %halt.reason, detail = halt.detail, "the partition is halted"
@@ -420,6 +479,8 @@ impl<P: Projection, S: Store> Runner<P, S> {
         (self.observer)(P::NAME, of, Report::Halted(halt.clone()));
         if let Some(slot) = self.slots.get_mut(&of) {
             slot.is_paused = true;
+            let oldest = slot.oldest_waiting();
+            self.context.board.update(of, |status| status.oldest_waiting = oldest);
             slot.work = Work::Halted(lane, halt);
         }
     }

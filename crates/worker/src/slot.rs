@@ -85,6 +85,13 @@ impl<P: Projection, S: Store> Slot<P, S> {
         }
     }
 
+    /// The first and the last offset of the next records to fold, where there are any.
+    pub(crate) fn next_span(&self, most: usize) -> Option<(Offset, Offset)> {
+        let first = self.queue.front()?;
+        let last = self.queue.iter().take(most).last()?;
+        Some((first.offset, last.offset))
+    }
+
     /// The next records to fold, or the halt before them.
     pub(crate) fn next_batch(
         &mut self,

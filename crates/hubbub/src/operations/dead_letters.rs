@@ -1,16 +1,22 @@
 //! Dead letters as operators read them.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+mod repair;
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range, str::FromStr};
 
 use axum::extract::State;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hubbub_events::{Offset, Topic, TopicPartition};
+use futures::future::join_all;
+use hubbub_events::{Offset, Reading, Topic, TopicPartition};
 use hubbub_stream::{Log, Record};
 use hubbub_web::{Json, NoQuery, Path, Problem, ProblemType, Query};
 use hubbub_worker::HEADER_PREFIX;
 use serde::{Deserialize, Serialize};
 
 use super::Operations;
+
+pub(super) use repair::repair;
+pub use repair::{Repair, Repaired};
 
 /// Bytes of records that are read at a time.
 const READ_BYTES: usize = 256 * 1024;
@@ -30,6 +36,9 @@ pub struct DeadLetter {
     pub reason: String,
     /// How often it was tried.
     pub attempts: String,
+    /// The version of hubbub that tried; empty where it did not say.
+    #[serde(default)]
+    pub version: String,
     /// The record that it is a copy of.
     pub source: Source,
     /// The record's key; what is not UTF-8 is replaced.
@@ -42,6 +51,37 @@ pub struct DeadLetter {
     /// Its value in base64. Not in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+    /// What its value says, as far as it can be read. Not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoded: Option<Decoded>,
+}
+
+/// What bytes say by the protobuf contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decoded {
+    /// In the order of the bytes.
+    pub fields: Vec<DecodedField>,
+    /// What is wrong with the bytes first; none where they are protobuf as it should be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
+}
+
+/// A field that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecodedField {
+    /// Its name in the contract, below the names of the messages that it is in; a number where it has none.
+    pub name: String,
+    /// Its value as text.
+    pub value: String,
+}
+
+impl Decoded {
+    fn of(value: &[u8]) -> Self {
+        let Reading { fields, broken } = Reading::of(value);
+        let fields = fields.into_iter();
+        let fields = fields.map(|field| DecodedField { name: field.name, value: field.value });
+        Self { fields: fields.collect(), broken }
+    }
 }
 
 /// A position in the log.
@@ -63,6 +103,21 @@ pub struct DeadLetterPage {
     /// Where the next page begins, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Start>,
+    /// What could not be read, and is missing here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A partition that could not be read, or no further.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// The partition.
+    pub partition: i32,
+    /// From where on; none where not even its bounds are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<Offset>,
+    /// Why.
+    pub reason: String,
 }
 
 /// Where a page begins: nothing before it is in it.
@@ -127,29 +182,75 @@ pub(super) async fn list(
         return Err(Problem::invalid("limit", detail));
     }
     let log = &*operations.parts()?.log;
-    let mut start = Start { partition: i32::from(partition), offset };
-    let mut items = Vec::new();
-    while start.partition < log.partitions(Topic::DeadLetters) {
-        let of = partition_of(start.partition);
-        let bounds = log.bounds(of).await.map_err(unreadable)?;
-        let mut next = start.offset.max(bounds.start);
-        while next < bounds.end {
-            let records = log.read(of, next, READ_BYTES).await.map_err(unreadable)?;
+    let first = i32::from(partition);
+    let mut page = DeadLetterPage { items: Vec::new(), next: None, unreadable: Vec::new() };
+    let partitions = first..log.partitions(Topic::DeadLetters);
+    // All at once: one that does not answer is waited for, but only once.
+    let bounds = partitions.map(|partition| async move {
+        let of = partition_of(partition);
+        (of, log.bounds(of).await)
+    });
+    let bounds = join_all(bounds).await;
+    if let Some((.., Err(error))) = bounds.first()
+        && bounds.iter().all(|(_, bounds)| bounds.is_err())
+    {
+        return Err(unreadable(error));
+    }
+    for (of, bounds) in bounds {
+        let bounds = match bounds {
+            Ok(bounds) => bounds,
+            Err(error) => {
+                page.cannot_read(of, None, &error);
+                continue;
+            }
+        };
+        let from = if of.partition == first { offset } else { 0 };
+        page.read(log, of, from.max(bounds.start)..bounds.end, limit).await;
+        if page.next.is_some() {
+            break;
+        }
+    }
+    Ok(Json(page))
+}
+
+impl DeadLetterPage {
+    /// Adds what is in a range, until the page is full.
+    async fn read(
+        &mut self,
+        log: &dyn Log,
+        of: TopicPartition,
+        range: Range<Offset>,
+        limit: usize,
+    ) {
+        let mut next = range.start;
+        while next < range.end {
+            let records = match log.read(of, next, READ_BYTES).await {
+                Ok(records) => records,
+                Err(error) => return self.cannot_read(of, Some(next), &error),
+            };
             if records.is_empty() {
-                break;
+                return;
             }
             for record in records {
-                if items.len() == limit {
-                    let next = Some(Start { partition: of.partition, offset: record.offset });
-                    return Ok(Json(DeadLetterPage { items, next }));
+                if self.items.len() == limit {
+                    self.next = Some(Start { partition: of.partition, offset: record.offset });
+                    return;
                 }
                 next = record.offset + 1;
-                items.push(DeadLetter::of(of, &record));
+                self.items.push(DeadLetter::of(of, &record));
             }
         }
-        start = Start { partition: of.partition + 1, offset: 0 };
     }
-    Ok(Json(DeadLetterPage { items, next: None }))
+
+    fn cannot_read(
+        &mut self,
+        of: TopicPartition,
+        offset: Option<Offset>,
+        error: &hubbub_stream::Error,
+    ) {
+        let (partition, reason) = (of.partition, error.to_string());
+        self.unreadable.push(Unreadable { partition, offset, reason });
+    }
 }
 
 pub(super) async fn show(
@@ -159,30 +260,28 @@ pub(super) async fn show(
 ) -> Result<Json<DeadLetter>, Problem> {
     let log = &*operations.parts()?.log;
     let of = partition_of(partition);
-    let found = find(log, of, offset).await?;
-    let record = found.ok_or_else(|| {
-        let detail = format!("there is no dead letter at partition {partition}, offset {offset}");
-        Problem::new(ProblemType::NotFound, detail)
-    })?;
+    let record = find(log, of, offset).await?;
     Ok(Json(DeadLetter::whole(of, &record)))
 }
 
-async fn find(log: &dyn Log, of: TopicPartition, at: Offset) -> Result<Option<Record>, Problem> {
-    if !(0..log.partitions(Topic::DeadLetters)).contains(&of.partition) {
-        return Ok(None);
+async fn find(log: &dyn Log, of: TopicPartition, at: Offset) -> Result<Record, Problem> {
+    let absent = || {
+        let detail = format!("there is no dead letter at partition {}, offset {at}", of.partition);
+        Problem::new(ProblemType::NotFound, detail)
+    };
+    let is_partition = (0..log.partitions(Topic::DeadLetters)).contains(&of.partition);
+    if !is_partition || !log.bounds(of).await.map_err(|e| unreadable(&e))?.contains(&at) {
+        return Err(absent());
     }
-    if !log.bounds(of).await.map_err(unreadable)?.contains(&at) {
-        return Ok(None);
-    }
-    let records = log.read(of, at, 1).await.map_err(unreadable)?;
-    Ok(records.into_iter().next().filter(|record| record.offset == at))
+    let records = log.read(of, at, 1).await.map_err(|e| unreadable(&e))?;
+    records.into_iter().next().filter(|record| record.offset == at).ok_or_else(absent)
 }
 
 fn partition_of(partition: i32) -> TopicPartition {
     TopicPartition { topic: Topic::DeadLetters, partition }
 }
 
-fn unreadable(error: hubbub_stream::Error) -> Problem {
+fn unreadable(error: &hubbub_stream::Error) -> Problem {
     Problem::new(ProblemType::LogUnavailable, error.to_string())
 }
 
@@ -191,7 +290,7 @@ impl DeadLetter {
     fn of(of: TopicPartition, record: &Record) -> Self {
         // The last of a name is the one that the worker wrote.
         let story = |name: &str| {
-            let is_it = |header: &&(String, _)| {
+            let is_it = |header: &&(Cow<'static, str>, _)| {
                 header.0.strip_prefix(HEADER_PREFIX).is_some_and(|rest| rest == name)
             };
             let header = record.headers.iter().rev().find(is_it);
@@ -204,6 +303,7 @@ impl DeadLetter {
             projection: story("projection"),
             reason: story("reason"),
             attempts: story("attempts"),
+            version: story("version"),
             source: Source {
                 topic: story("source-topic"),
                 partition: story("source-partition"),
@@ -213,16 +313,18 @@ impl DeadLetter {
             value_bytes: record.value.len(),
             headers: None,
             value: None,
+            decoded: None,
         }
     }
 
     /// With all that the record holds.
     fn whole(of: TopicPartition, record: &Record) -> Self {
         let own = record.headers.iter().filter(|(name, _)| !name.starts_with(HEADER_PREFIX));
-        let headers = own.map(|(name, value)| (name.clone(), text(value))).collect();
+        let headers = own.map(|(name, value)| (name.to_string(), text(value))).collect();
         Self {
             headers: Some(headers),
             value: Some(STANDARD.encode(&record.value)),
+            decoded: Some(Decoded::of(&record.value)),
             ..Self::of(of, record)
         }
     }

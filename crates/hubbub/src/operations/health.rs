@@ -82,14 +82,18 @@ pub(super) async fn status(
 /// Everything that keeps the process from serving well.
 async fn causes(parts: &Parts) -> Vec<String> {
     let mut causes = Vec::new();
-    if let Err(error) = parts.log.ready().await {
+    if parts.needs_log
+        && let Err(error) = parts.log.ready().await
+    {
         causes.push(error.to_string());
     }
-    let key = (String::new(), Frontiers::BUILD);
-    match timeout(STORE_TIMEOUT, parts.frontiers.scan(&key, None, 1)).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => causes.push(error.to_string()),
-        Err(_) => causes.push(format!("the store did not answer within {STORE_TIMEOUT:?}")),
+    if let Some(frontiers) = &parts.frontiers {
+        let key = (String::new(), Frontiers::BUILD);
+        match timeout(STORE_TIMEOUT, frontiers.scan(&key, None, 1)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => causes.push(error.to_string()),
+            Err(_) => causes.push(format!("the store did not answer within {STORE_TIMEOUT:?}")),
+        }
     }
     let partitions = parts.workers.iter().flat_map(|worker| worker.status());
     causes.extend(partitions.filter_map(|status| {

@@ -1,10 +1,11 @@
 //! `POST /resume`: lets halted partitions go on.
 
 use axum::extract::State;
+use hubbub_events::Topic;
 use hubbub_web::{Json, NoQuery, Problem};
 use serde::{Deserialize, Serialize};
 
-use super::Operations;
+use super::{Operations, Parts};
 
 /// Which halts to end. A JSON body, so that no web page can send it unasked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ pub(super) async fn resume(
     _: NoQuery,
     Json(what): Json<Resume>,
 ) -> Result<Json<Resumed>, Problem> {
-    let workers = &operations.parts()?.workers;
+    let Parts { log, workers, .. } = operations.parts()?;
     let wanted = |name: &str| what.projection.as_deref().is_none_or(|wanted| wanted == name);
     if let Some(projection) = &what.projection
         && !workers.iter().any(|worker| worker.projection() == projection)
@@ -40,6 +41,12 @@ pub(super) async fn resume(
         let known: Vec<_> = workers.iter().map(|worker| worker.projection()).collect();
         let detail = format!("{projection:?} does not run here: {} do", known.join(", "));
         return Err(Problem::invalid("projection", detail));
+    }
+    let partitions = log.partitions(Topic::Posts);
+    if let Some(partition) = what.partition.filter(|partition| !(0..partitions).contains(partition))
+    {
+        let detail = format!("{partition} does not exist: 0 to {} are allowed", partitions - 1);
+        return Err(Problem::invalid("partition", detail));
     }
     let mut resumed = 0;
     for worker in workers.iter().filter(|worker| wanted(worker.projection())) {

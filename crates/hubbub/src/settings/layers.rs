@@ -3,14 +3,19 @@
 //! The defaults name every key and show the type of its value. So they tell a misspelt
 //! key from a known one, and how to read a variable, which is only text.
 
-use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, fs, path::Path, time::Duration};
 
 use toml::{Table, Value};
 
-use super::{DEFAULTS, Fault, Origin, Settings, SettingsError, Sources};
+use super::{DEFAULTS, Fault, Origin, Role, Settings, SettingsError, Sources};
 
 const PREFIX: &str = "HUBBUB__";
 const FILE_SUFFIX: &str = "_file";
+/// How the names of secrets end, librdkafka's among them: `ssl.key.pem`,
+/// `sasl.oauthbearer.config`.
+const SECRETS: [&str; 5] = ["password", "secret", "token", ".pem", ".config"];
+/// A time that is longer is a mistake; and far longer ones are none that a clock can tell.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One value that somebody set.
 #[derive(Debug, Clone)]
@@ -23,6 +28,7 @@ struct Override {
 /// The defaults and the values over them; a later one wins.
 #[derive(Debug, Clone)]
 pub struct Layers {
+    role: Role,
     defaults: Table,
     overrides: Vec<Override>,
 }
@@ -34,7 +40,11 @@ impl Layers {
     /// Where a file cannot be read or a variable is not text. Values are checked by
     /// [`Layers::settings`].
     pub fn read(sources: &Sources) -> Result<Self, SettingsError> {
-        let defaults = parse(Path::new("hubbub.toml"), DEFAULTS)?;
+        let mut defaults = parse(Path::new("hubbub.toml"), DEFAULTS)?;
+        for (section, address) in sources.role.ports() {
+            let path = [(*section).to_owned(), "listen".to_owned()];
+            put(&mut defaults, &path, Value::String((*address).to_owned()));
+        }
         let mut overrides = Vec::new();
         if let Some(path) = &sources.file {
             let text = read_to_string(path, "--config")?;
@@ -44,14 +54,18 @@ impl Layers {
             overrides.append(&mut leaves.found);
         }
         overrides.extend(variables(&sources.variables, &defaults)?);
+        let mut flag = |section: &str, name: &str, value, flag| {
+            let path = vec![section.to_owned(), name.to_owned()];
+            overrides.push(Override { path, value, origin: Origin::Flag(flag) });
+        };
         if let Some(data) = &sources.data {
-            overrides.push(Override {
-                path: vec!["data".to_owned(), "path".to_owned()],
-                value: Value::String(data.display().to_string()),
-                origin: Origin::Flag("--data"),
-            });
+            flag("data", "path", Value::String(data.display().to_string()), "--data");
         }
-        Ok(Self { defaults, overrides })
+        if let Some(projections) = &sources.projections {
+            let names = projections.iter().map(|name| Value::String(name.as_str().to_owned()));
+            flag("worker", "projections", Value::Array(names.collect()), "--projections");
+        }
+        Ok(Self { role: sources.role, defaults, overrides })
     }
 
     /// The settings that are in effect.
@@ -64,12 +78,15 @@ impl Layers {
             return Err(SettingsError::Faults(faults));
         }
         let conflict = |problem: String| SettingsError::Conflict(problem);
-        let settings = typed(self.merged()).map_err(conflict)?;
+        let settings = Settings { role: self.role, ..typed(self.merged()).map_err(conflict)? };
         let (api, operations) = (settings.http.listen, settings.operations.listen);
-        if api == operations && api.port() != 0 {
+        let serves_both = self.role.ingests() || self.role.queries();
+        if serves_both && api == operations && api.port() != 0 {
             return Err(conflict(format!("http.listen and operations.listen are both {api}")));
         }
-        Ok(settings)
+        let servers = [settings.kafka.check(), settings.cassandra.check(), settings.redis.check()];
+        servers.into_iter().collect::<Result<(), _>>().map_err(conflict)?;
+        self.role.problem(&settings).map_or(Ok(settings), |problem| Err(conflict(problem)))
     }
 
     /// The settings in effect as TOML, each that differs from its default with its
@@ -96,12 +113,15 @@ impl Layers {
     /// What is wrong with a value by itself: known by trying it alone on the defaults,
     /// which names it exactly, however deep serde was when it gave up.
     fn fault(&self, set: &Override) -> Option<Fault> {
-        let problem = match self.known(&set.path) {
+        let problem = match self.check_name(&set.path) {
             Err(problem) => problem,
-            Ok(_) => {
+            Ok(()) if is_too_long(&set.value, get(&self.defaults, &set.path)) => {
+                format!("a time is at most {}", humantime::format_duration(LONGEST))
+            }
+            Ok(()) => {
                 let mut alone = self.defaults.clone();
                 put(&mut alone, &set.path, set.value.clone());
-                typed(alone).err()?
+                typed(alone).and_then(|settings| settings.kafka.check_values()).err()?
             }
         };
         let is_secret = is_secret(set);
@@ -113,15 +133,16 @@ impl Layers {
         })
     }
 
-    /// The default at a path, or what could stand there instead.
-    fn known(&self, path: &[String]) -> Result<&Value, String> {
+    /// Whether there is such a setting; or what could stand there instead.
+    fn check_name(&self, path: &[String]) -> Result<(), String> {
         let mut table = &self.defaults;
         for (depth, name) in path.iter().enumerate() {
             let is_last = depth + 1 == path.len();
             match table.get(name) {
                 Some(Value::Table(section)) if !is_last => table = section,
+                None if is_last && is_open(table) => return Ok(()),
                 Some(Value::Table(_)) => return Err(format!("[{}] is a section", path.join("."))),
-                Some(value) if is_last => return Ok(value),
+                Some(_) if is_last => return Ok(()),
                 _ => {
                     let known: Vec<_> = table.keys().map(String::as_str).collect();
                     let of = match depth {
@@ -191,7 +212,16 @@ fn variables(
         };
         let text = text.to_str().ok_or_else(|| SettingsError::NotText(name.to_owned()))?;
         let key = name[PREFIX.len()..].to_ascii_lowercase();
-        let path: Vec<_> = key.split("__").map(str::to_owned).collect();
+        let mut path: Vec<_> = key.split("__").map(str::to_owned).collect();
+        if let Some((last, section)) = path.split_last_mut()
+            && get(defaults, section).and_then(Value::as_table).is_some_and(is_open)
+        {
+            let (name, of_file) = match last.strip_suffix(FILE_SUFFIX) {
+                Some(name) => (name, FILE_SUFFIX),
+                None => (last.as_str(), ""),
+            };
+            *last = format!("{}{of_file}", name.replace('_', "."));
+        }
         let set = match secret_path(&path, defaults) {
             Some(path) => {
                 let origin = Origin::Secret { variable: name.to_owned(), path: text.into() };
@@ -211,6 +241,11 @@ fn variables(
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// Whether a section takes any name: its names are another program's, with dots.
+fn is_open(section: &Table) -> bool {
+    section.is_empty()
 }
 
 /// The setting that `..._FILE` is a file for, unless that is a setting itself.
@@ -239,11 +274,18 @@ fn value_of(text: &str, default: Option<&Value>) -> Value {
     }
 }
 
+/// Whether a value is a time, as its default is, and longer than is allowed.
+fn is_too_long(value: &Value, default: Option<&Value>) -> bool {
+    let time = |value: &Value| humantime::parse_duration(value.as_str()?).ok();
+    default.and_then(time).is_some() && time(value).is_some_and(|time| time > LONGEST)
+}
+
 /// Whether a value must not be shown.
 fn is_secret(set: &Override) -> bool {
-    let by_name = set.path.last().is_some_and(|name| {
-        ["password", "secret", "token"].iter().any(|word| name.to_ascii_lowercase().ends_with(word))
-    });
+    let by_name = set
+        .path
+        .last()
+        .is_some_and(|name| SECRETS.iter().any(|word| name.to_ascii_lowercase().ends_with(word)));
     by_name || matches!(set.origin, Origin::Secret { .. })
 }
 

@@ -3,6 +3,7 @@
 use std::{error::Error, fmt};
 
 use jiff::Timestamp;
+use opentelemetry::trace::{TraceContextExt, TraceId};
 use serde::Serialize;
 use tracing::{
     Event, Subscriber,
@@ -13,10 +14,14 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::{ROLE, VERSION};
+use super::VERSION;
 
-/// `timestamp level message role version target`, then the event's own fields.
-pub(super) struct JsonLines;
+/// `timestamp level message role version target`, then the event's own fields, and `trace_id`
+/// where the event belongs to a trace.
+pub(super) struct JsonLines {
+    /// What the process does.
+    pub role: &'static str,
+}
 
 impl<S, N> FormatEvent<S, N> for JsonLines
 where
@@ -33,10 +38,14 @@ where
         line.put("timestamp", &format!("{:.3}", Timestamp::now()));
         line.put("level", event.metadata().level().as_str());
         event.record(&mut Message(&mut line));
-        line.put("role", ROLE);
+        line.put("role", self.role);
         line.put("version", VERSION);
         line.put("target", event.metadata().target());
         event.record(&mut line);
+        let trace = opentelemetry::Context::current().span().span_context().trace_id();
+        if trace != TraceId::INVALID {
+            line.put("trace_id", &trace.to_string());
+        }
         writeln!(writer, "{}}}", line.0)
     }
 }

@@ -8,7 +8,8 @@ use std::{
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::{ROLE, VERSION};
+use super::VERSION;
+use crate::settings::Role;
 
 /// From what a memory access and a timeout take, in seconds.
 const SECONDS: [f64; 16] = [
@@ -49,10 +50,14 @@ impl Metrics {
         let prometheus = recorder.handle();
         metrics::set_global_recorder(recorder)?;
         describe();
-        gauge!("hubbub_build_info", "version" => VERSION, "role" => ROLE).set(1.0);
         let process = metrics_process::Collector::default();
         process.describe();
         Ok(Self { prometheus, process: Arc::new(process) })
+    }
+
+    /// Notes what the process does.
+    pub fn note_role(&self, role: Role) {
+        gauge!("hubbub_build_info", "version" => VERSION, "role" => role.as_str()).set(1.0);
     }
 
     /// In Prometheus's text format.
@@ -97,7 +102,14 @@ fn describe() {
         "hubbub_partition_state",
         "What a projection does with a partition: 0 starts, 1 runs, 2 retries, 3 is halted."
     );
+    describe_counter!("hubbub_assignments_total", "Partitions that came to this worker.");
     describe_counter!("hubbub_dead_letters_total", "Records that could not be folded.");
+    describe_gauge!("hubbub_dead_letters_retained", "Dead letters that the log still has.");
+    describe_gauge!(
+        "hubbub_dead_letters_oldest_seconds",
+        Unit::Seconds,
+        "The age of the oldest dead letter that the log still has; 0 without any."
+    );
     describe_counter!("hubbub_offset_gaps_total", "Offsets that the log has no records at.");
     describe_counter!(
         "hubbub_ahead_rounds_total",
@@ -109,4 +121,6 @@ fn describe() {
         "What the operations of the store took."
     );
     describe_counter!("hubbub_cache_requests_total", "Look-ups in a cache, by tier and result.");
+    describe_counter!("hubbub_cache_fills_total", "Entries that readers left in Redis.");
+    describe_counter!("hubbub_cache_refreshes_total", "Entries that workers refreshed in Redis.");
 }

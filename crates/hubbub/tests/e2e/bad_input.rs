@@ -7,7 +7,7 @@ use hubbub_testkit::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{hub, unique, written};
+use crate::{hub, system::IS_FLEET, unique, written};
 
 const JSON: &str = "application/json";
 
@@ -173,7 +173,9 @@ async fn ids_are_of_few_characters_and_some_are_reserved() {
 async fn ids_in_paths_and_queries_are_checked_alike() {
     let hub = hub().await;
     let too_long = "x".repeat(129);
-    for id in ["a%20b", "%C3%A9", "a%2Fb", "a%00", "~short", "a%3F", &too_long] {
+    let ids = ["a%20b", "%C3%A9", "a%2Fb", "a%00", "~short", "a%3F", &too_long];
+    // What nginx itself does not take for a path stops there.
+    for id in ids.into_iter().filter(|id| !(IS_FLEET && id.ends_with("%00"))) {
         for call in [
             hub.get(&format!("/posts/{id}")),
             hub.get(&format!("/posts/{id}/analysis")),
@@ -294,7 +296,8 @@ async fn if_match_is_one_version_in_quotes() {
         refused.problem(400, "invalid-if-match").says(&["If-Match", "version"]);
     }
     let twice = hub.patch(&path, &edit).if_match("\"1\"").if_match("\"1\"").await;
-    twice.problem(400, "invalid-if-match");
+    // nginx itself does not take a field twice that may stand once.
+    twice.problem(400, if IS_FLEET { "malformed-request" } else { "invalid-if-match" });
     let read = hub.get(&path).after(&post.answer).await.expect(200).json();
     assert_eq!(read["version"], 1, "a refused edit was appended");
 }

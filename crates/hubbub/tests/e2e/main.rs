@@ -1,5 +1,5 @@
-//! The HTTP contract, end to end, and nothing of what is behind the URL: the suite starts one process of the real binary,
-//! or takes the base URLs of any hubbub from `HUBBUB_TEST_INGEST_URL`, `HUBBUB_TEST_QUERY_URL` and
+//! The HTTP contract, end to end, and nothing of what is behind the URL: the suite starts one process of the real binary
+//! (`e2e`) or a fleet of them behind nginx (`e2e_fleet`), or takes the base URLs of any hubbub from `HUBBUB_TEST_INGEST_URL`, `HUBBUB_TEST_QUERY_URL` and
 //! `HUBBUB_TEST_OPERATIONS_URLS` (separated by commas). Reads may be eventually consistent, so a test waits by tokens and
 //! `Prefer: wait`, never by time, and has ids of its own, so that all of them run on one hubbub at once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper fails its test by a panic")]

@@ -1,24 +1,33 @@
-//! The hubbub under test: one process of the real binary that the whole suite shares, or whatever the environment names.
+//! The hubbub under test, which the whole suite shares: one process of the real binary, or a fleet of them, by the suite's
+//! name; or whatever the environment names.
 
-use std::{env, path::Path, time::Duration};
+use std::{env, mem, path::Path, time::Duration};
 
 use hubbub_testkit::{
     client::{Client, eventually},
+    fleet::Fleet,
+    nginx::{Nginx, Upstreams},
     operations::Operations,
-    process::{Process, all_in_one, start_shared},
+    process::{Process, Urls, all_in_one, start_shared},
 };
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 const START: Duration = Duration::from_secs(30);
+/// How long nginx waits for those behind it: longer than any of their own limits.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 struct System {
     ingest: String,
     query: String,
     operations: Vec<String>,
-    /// It ends with the suite's process.
-    _process: Option<Process>,
+    /// They end with the suite's process.
+    _processes: Vec<Process>,
+    _nginx: Option<Nginx>,
 }
+
+/// The suite is compiled twice.
+pub const IS_FLEET: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"e2e_fleet");
 
 static SYSTEM: OnceCell<System> = OnceCell::const_new();
 
@@ -43,8 +52,10 @@ impl System {
                     .map(str::to_owned)
                     .collect(),
                 ingest,
-                _process: None,
+                _processes: Vec::new(),
+                _nginx: None,
             },
+            Err(_) if IS_FLEET => Self::of_a_fleet().await,
             Err(_) => Self::of_one_process().await,
         };
         let operations = system.operations();
@@ -66,7 +77,35 @@ impl System {
             ingest: urls.api.clone(),
             query: urls.api,
             operations: vec![urls.operations],
-            _process: Some(process),
+            _processes: vec![process],
+            _nginx: None,
+        }
+    }
+
+    /// Two replicas of each role, behind nginx.
+    async fn of_a_fleet() -> Self {
+        let fleet = Fleet::new(Path::new(env!("CARGO_BIN_EXE_hubbub"))).await;
+        let mut processes = Vec::new();
+        let mut urls = Vec::new();
+        for role in ["ingest", "ingest", "query", "query", "worker", "worker"] {
+            let folder = TempDir::new().expect("a folder for the log").keep();
+            let mut process = start_shared(&fleet.command(&[role]), &folder);
+            urls.push(process.ready(START).await);
+            processes.push(process);
+        }
+        let apis = |urls: &[Urls]| urls.iter().map(|urls| urls.api.clone()).collect();
+        let upstreams =
+            Upstreams { ingest: apis(&urls[..2]), query: apis(&urls[2..4]), patience: PATIENCE };
+        let folder = TempDir::new().expect("a folder for nginx").keep();
+        let nginx = Nginx::start_shared(&folder, &upstreams).await;
+        // Its topics and tables stay for as long as the suite, and are removed by the next fleet.
+        mem::forget(fleet);
+        Self {
+            ingest: nginx.url().to_owned(),
+            query: nginx.url().to_owned(),
+            operations: urls.into_iter().map(|urls| urls.operations).collect(),
+            _processes: processes,
+            _nginx: Some(nginx),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The process that is killed and started again, and the way in for those who use it.
+//! The process that is killed and started again.
 
 use std::{
     fs,
@@ -7,7 +7,8 @@ use std::{
 };
 
 use hubbub_testkit::{
-    client::{Client, eventually},
+    client::eventually,
+    load::Door,
     process::{Process, all_in_one},
 };
 use tempfile::TempDir;
@@ -20,7 +21,8 @@ const START: Duration = Duration::from_secs(60);
 pub struct Hub {
     folder: TempDir,
     process: Process,
-    url: watch::Sender<Option<String>>,
+    urls: watch::Sender<Option<(String, String)>>,
+    door: Door,
     pub kills: usize,
     pub slowest_start: Duration,
 }
@@ -29,15 +31,15 @@ impl Hub {
     pub async fn start() -> Self {
         let folder = TempDir::new().expect("a folder for the data");
         let process = start(&folder);
-        let url = watch::Sender::new(None);
-        let mut hub = Self { folder, process, url, kills: 0, slowest_start: Duration::ZERO };
+        let (urls, door) = Door::closed();
+        let mut hub = Self { folder, process, urls, door, kills: 0, slowest_start: Duration::ZERO };
         hub.open(Instant::now()).await;
         hub
     }
 
     /// A way in that stays good over all restarts.
     pub fn door(&self) -> Door {
-        Door { url: self.url.subscribe(), open: None }
+        self.door.clone()
     }
 
     /// Kills it, and starts it again.
@@ -67,7 +69,7 @@ impl Hub {
     }
 
     fn end(&mut self) {
-        self.url.send_replace(None);
+        self.urls.send_replace(None);
         self.process.kill();
         self.kills += 1;
     }
@@ -75,31 +77,7 @@ impl Hub {
     async fn open(&mut self, started: Instant) {
         let urls = self.process.ready(START).await;
         self.slowest_start = self.slowest_start.max(started.elapsed());
-        self.url.send_replace(Some(urls.api));
-    }
-}
-
-/// The way in: waits while nobody is there.
-#[derive(Clone)]
-pub struct Door {
-    url: watch::Receiver<Option<String>>,
-    open: Option<(String, Client)>,
-}
-
-impl Door {
-    /// A client of the process that runs now.
-    pub async fn client(&mut self) -> Client {
-        let url =
-            self.url.wait_for(Option::is_some).await.expect("the hub outlives its users").clone();
-        let url = url.unwrap_or_default();
-        match &self.open {
-            Some((open, client)) if *open == url => client.clone(),
-            _ => {
-                let client = Client::new(&url, &url);
-                self.open = Some((url, client.clone()));
-                client
-            }
-        }
+        self.urls.send_replace(Some((urls.api.clone(), urls.api)));
     }
 }
 

@@ -2,19 +2,14 @@
 //! connections: what was acknowledged is there, what was refused is not, and nothing is counted twice.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper fails its test by a panic")]
 
-mod check;
-mod history;
 mod hub;
-mod pump;
-mod writer;
 
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use hub::Hub;
-use pump::Pump;
+use hubbub_testkit::load::{Pump, Reader, Writer};
 use tokio::{sync::watch, task::JoinHandle};
-use writer::Writer;
 
 const KILLS: usize = 30;
 const WRITERS: usize = 8;
@@ -66,19 +61,18 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_counted_twice() {
     assert!(lag > MUCH, "no kill came while more than {MUCH} events waited, but {lag} at most");
 
     let killed = started.elapsed();
-    let client = hub.door().client().await;
-    check::caught_up(&client).await;
+    let reader = Reader::caught_up(hub.door().client().await).await;
     let caught_up = started.elapsed();
     let mut certain: usize = pumps.iter().map(Pump::acknowledged).sum();
     let mut unknown: usize = pumps.iter().map(Pump::unknown).sum();
     for pump in &pumps {
-        check::pump(&client, pump).await;
+        reader.check_pump(pump).await;
     }
     let checks = writers.into_iter().map(|writer| {
         certain += writer.acknowledged;
         unknown += writer.unknown;
-        let client = hub.door();
-        tokio::spawn(async move { check::writer(&mut { client }, &writer).await })
+        let reader = reader.clone();
+        tokio::spawn(async move { reader.check_writer(&writer).await })
     });
     let _: Vec<()> = try_join_all(checks.collect::<Vec<_>>()).await.expect("a check failed");
     println!(

@@ -5,7 +5,7 @@
 use std::{
     collections::HashMap,
     num::NonZeroUsize,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -51,7 +51,7 @@ impl Harness {
         let progress = Progress::new(vec![("posts", 1)], 100);
         let ingest = Ingest {
             log: Arc::new(log.clone()),
-            receipts: receipts.clone(),
+            receipts: Arc::new(OnceLock::from(receipts.clone() as Arc<dyn Rows<Receipts>>)),
             progress: progress.clone(),
             settings: IngestSettings { max_batch_bytes: ByteSize::mib(16) },
         };

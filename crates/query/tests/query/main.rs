@@ -7,5 +7,6 @@ mod lists;
 mod posts;
 mod probe;
 mod receipts;
+mod redis;
 mod tokens;
 mod world;

@@ -10,8 +10,10 @@ use http_body_util::BodyExt;
 use hubbub_events::{
     LogIdentity, Offset, Position, Stamp, Timestamp, Topic, TopicPartition, partition_of,
 };
-use hubbub_query::{Query, QuerySettings, router};
-use hubbub_store::{EmbeddedSettings, EmbeddedStore, MemoryCacheSettings, Progress, Store};
+use hubbub_query::{Answers, Query, QuerySettings, router};
+use hubbub_store::{
+    EmbeddedSettings, EmbeddedStore, MemoryCacheSettings, Progress, RedisCache, Store,
+};
 use hubbub_stream::{AppendError, Consumer, Error, Log, NewRecord, Record};
 use hubbub_tables::{
     AuthorAnalysis, Change, Life, PostAnalysis, PostEvents, PostLikes, Posts, PostsByAuthor,
@@ -36,6 +38,7 @@ pub const CREATED: Timestamp = Timestamp(1_767_323_045_678);
 pub struct World {
     pub store: Probe,
     pub progress: Progress,
+    pub answers: Answers,
     edge: Edge,
     folder: Arc<TempDir>,
 }
@@ -112,6 +115,15 @@ impl World {
     }
 
     pub fn with(settings: QuerySettings) -> Self {
+        Self::made_of(settings, None)
+    }
+
+    /// One whose readers share a Redis.
+    pub fn sharing(redis: &RedisCache) -> Self {
+        Self::made_of(settings(), Some(redis.clone()))
+    }
+
+    fn made_of(settings: QuerySettings, redis: Option<RedisCache>) -> Self {
         let folder = TempDir::new().unwrap();
         let engine = EmbeddedSettings {
             cache_size: ByteSize::mib(8),
@@ -120,13 +132,23 @@ impl World {
         };
         let store = Probe::new(EmbeddedStore::open(&engine, folder.path()).unwrap());
         let projections = ALL.map(|projection| (projection, 1)).to_vec();
-        Self::over(store, Progress::new(projections, 1_000), Arc::new(folder), settings)
+        let progress = Progress::new(projections, 1_000);
+        Self::over(store, progress, Arc::new(folder), settings, redis)
     }
 
     /// Another read API over the same tables.
     pub fn again(&self, settings: QuerySettings) -> Self {
+        self.another(settings, None)
+    }
+
+    /// Another read API over the same tables, which shares a Redis, and knows nothing yet.
+    pub fn again_sharing(&self, redis: &RedisCache) -> Self {
+        self.another(settings(), Some(redis.clone()))
+    }
+
+    fn another(&self, settings: QuerySettings, redis: Option<RedisCache>) -> Self {
         let Self { store, progress, folder, .. } = self;
-        Self::over(store.clone(), progress.clone(), Arc::clone(folder), settings)
+        Self::over(store.clone(), progress.clone(), Arc::clone(folder), settings, redis)
     }
 
     fn over(
@@ -134,15 +156,19 @@ impl World {
         progress: Progress,
         folder: Arc<TempDir>,
         settings: QuerySettings,
+        redis: Option<RedisCache>,
     ) -> Self {
+        let answers = Answers::new(&settings.cache);
         let query = Query {
             store: store.clone(),
             log: Arc::new(StillLog),
             progress: progress.clone(),
+            answers: answers.clone(),
+            redis,
             settings,
         };
         let edge = Edge::new(router(query).unwrap(), &http_settings());
-        Self { store, progress, edge, folder }
+        Self { store, progress, answers, edge, folder }
     }
 
     pub fn control(&self) -> &Control {

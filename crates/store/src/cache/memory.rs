@@ -11,68 +11,95 @@ use futures::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use hubbub_events::Offset;
-use moka::ops::compute::Op;
+use metrics::Counter;
 use tokio::{sync::oneshot, time::Instant};
 use tracing::Instrument;
 
-use super::Cached;
 use crate::{Error, MemoryCacheSettings};
 
 /// What an entry weighs beside its key and value.
 const OVERHEAD: usize = 256;
+/// How many loads of others a reader waits for who is not content with what they bring.
+const OTHERS: usize = 2;
 
 /// Keeps values by key, weighed in bytes. Absences are never kept.
 pub struct MemoryCache<V> {
-    shared: Arc<Tier<V>>,
+    tier: Arc<Tier<V>>,
     time_to_live: Duration,
+    hits: Counter,
+    misses: Counter,
 }
 
 struct Tier<V> {
-    entries: moka::future::Cache<String, Entry<V>>,
-    /// The loads that are running, at most one for each key.
-    flights: Mutex<HashMap<String, Flight<V>>>,
+    /// Written only by whoever holds the lock on the flights.
+    entries: moka::sync::Cache<String, Entry<V>>,
+    flights: Mutex<Flights<V>>,
+    replaces: fn(&V, &V) -> bool,
+}
+
+/// The loads that are running, at most one for each key: others are left to end by
+/// themselves, and what they bring is not kept.
+struct Flights<V> {
+    by_key: HashMap<String, Listed<V>>,
+    begun: u64,
+}
+
+struct Listed<V> {
+    number: u64,
+    flight: Flight<V>,
 }
 
 #[derive(Clone)]
 struct Entry<V> {
-    cached: Cached<V>,
+    value: V,
     /// By tokio's clock, which moka does not know.
     until: Instant,
 }
 
-type Loaded<V> = Result<Option<Cached<V>>, Error>;
+type Loaded<V> = Result<Option<V>, Error>;
 type Flight<V> = Shared<BoxFuture<'static, Loaded<V>>>;
 
 impl<V> Clone for MemoryCache<V> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), time_to_live: self.time_to_live }
+        Self {
+            tier: Arc::clone(&self.tier),
+            time_to_live: self.time_to_live,
+            hits: self.hits.clone(),
+            misses: self.misses.clone(),
+        }
     }
 }
 
 impl<V: Clone + Send + Sync + 'static> MemoryCache<V> {
-    /// An empty cache. `weigh` tells what a value holds, in bytes.
+    /// An empty cache. `weigh` tells what a value holds, in bytes; `replaces`, whether a
+    /// value may take the place of another one under the same key.
     #[must_use]
-    pub fn new(settings: &MemoryCacheSettings, weigh: fn(&V) -> usize) -> Self {
+    pub fn new(
+        settings: &MemoryCacheSettings,
+        weigh: fn(&V) -> usize,
+        replaces: fn(&V, &V) -> bool,
+    ) -> Self {
         let weigher = move |key: &String, entry: &Entry<V>| {
-            let weight = OVERHEAD + 2 * key.len() + weigh(&entry.cached.value);
+            let weight = OVERHEAD + 2 * key.len() + weigh(&entry.value);
             u32::try_from(weight).unwrap_or(u32::MAX)
         };
-        let entries = moka::future::Cache::builder()
+        let entries = moka::sync::Cache::builder()
             .max_capacity(settings.size.as_u64())
             .weigher(weigher)
             .build();
+        let flights = Flights { by_key: HashMap::new(), begun: 0 };
         Self {
-            shared: Arc::new(Tier { entries, flights: Mutex::default() }),
+            tier: Arc::new(Tier { entries, flights: Mutex::new(flights), replaces }),
             time_to_live: settings.time_to_live,
+            hits: counter("hit"),
+            misses: counter("miss"),
         }
     }
 
     /// The value at a key: kept, being loaded for somebody else, or loaded now.
     ///
-    /// With a `floor`, no entry and no running load whose *as of* is below it is
-    /// answered. What a load brings that began after the call is answered as it is: to
-    /// have the floor kept, wait until the projection has passed it, then call.
+    /// Of what others loaded, only a value that `serves` is answered, and no absence that
+    /// was found by a load begun before the call. What `load` brings is answered as it is.
     ///
     /// The load runs in a task of its own: a caller who goes away does not end it for
     /// the others.
@@ -82,115 +109,149 @@ impl<V: Clone + Send + Sync + 'static> MemoryCache<V> {
     pub async fn get_or_load(
         &self,
         key: &str,
-        floor: Option<Offset>,
+        serves: impl Fn(&V) -> bool,
         load: impl Future<Output = Loaded<V>> + Send + 'static,
     ) -> Loaded<V> {
-        if let Some(cached) = self.kept(key, floor).await {
-            count("hit");
-            return Ok(Some(cached));
+        if let Some(value) = self.kept(key).filter(&serves) {
+            self.hits.increment(1);
+            return Ok(Some(value));
         }
-        count("miss");
-        // Of a load that began earlier it is not known what an absence or an error is as of.
-        let loaded = match self.running(key) {
-            None => None,
-            Some(flight) => Some(flight.await).filter(|loaded| match loaded {
-                Ok(Some(cached)) => cached.serves(floor),
-                Ok(None) | Err(_) => floor.is_none(),
-            }),
-        };
-        match loaded {
-            Some(loaded) => loaded,
-            // A load found running by now began after the call.
-            None => self.join_or_start(key, load).await,
+        self.misses.increment(1);
+        if let Some(flight) = self.running(key)
+            && let Ok(Some(value)) = flight.await
+            && serves(&value)
+        {
+            return Ok(Some(value));
+        }
+        let mut load = load;
+        // A load found running by now began after the call.
+        for _ in 0..OTHERS {
+            let flight = match self.join_or_start(key, load) {
+                Joined::Own(flight) => return flight.await,
+                Joined::Others(flight, unused) => {
+                    load = unused;
+                    flight
+                }
+            };
+            match flight.await {
+                Ok(Some(value)) if !serves(&value) => {}
+                loaded => return loaded,
+            }
+        }
+        self.start(self.tier.flights(), key, load).await
+    }
+
+    /// Drops what is kept of keys, and what running loads will bring of them: whoever
+    /// asks after this call gets nothing that was read before it.
+    pub fn forget(&self, keys: impl IntoIterator<Item = String>) {
+        let mut flights = self.tier.flights();
+        for key in keys {
+            flights.by_key.remove(&key);
+            self.tier.entries.invalidate(&key);
         }
     }
 
-    async fn kept(&self, key: &str, floor: Option<Offset>) -> Option<Cached<V>> {
-        let entry = self.shared.entries.get(key).await?;
-        let serves = entry.cached.serves(floor) && Instant::now() < entry.until;
-        serves.then_some(entry.cached)
+    fn kept(&self, key: &str) -> Option<V> {
+        let entry = self.tier.entries.get(key)?;
+        (Instant::now() < entry.until).then_some(entry.value)
     }
 
     fn running(&self, key: &str) -> Option<Flight<V>> {
-        self.shared.flights().get(key).cloned()
+        self.tier.flights().by_key.get(key).map(|listed| listed.flight.clone())
     }
 
-    fn join_or_start(
+    fn join_or_start<L>(&self, key: &str, load: L) -> Joined<V, L>
+    where
+        L: Future<Output = Loaded<V>> + Send + 'static,
+    {
+        let flights = self.tier.flights();
+        if let Some(listed) = flights.by_key.get(key) {
+            return Joined::Others(listed.flight.clone(), load);
+        }
+        Joined::Own(self.start(flights, key, load))
+    }
+
+    /// Starts a load, and lists it in the place of another one.
+    fn start(
         &self,
+        mut flights: MutexGuard<'_, Flights<V>>,
         key: &str,
         load: impl Future<Output = Loaded<V>> + Send + 'static,
     ) -> Flight<V> {
-        let mut flights = self.shared.flights();
-        if let Some(flight) = flights.get(key) {
-            return flight.clone();
-        }
         let (landed, landing) = oneshot::channel();
         let broken_off = |_| Err(Error::Permanent("a load was broken off, see the log".to_owned()));
         let flight = landing.map(move |loaded| loaded.unwrap_or_else(broken_off)).boxed().shared();
-        flights.insert(key.to_owned(), flight.clone());
+        flights.begun += 1;
+        let number = flights.begun;
+        flights.by_key.insert(key.to_owned(), Listed { number, flight: flight.clone() });
         // A runtime that shuts down drops the task at once, and that takes the lock.
         drop(flights);
-        let listed = Listed { shared: Arc::clone(&self.shared), key: key.to_owned() };
-        let landing = Landing { listed, landed };
+        let landing = Landing { tier: Arc::clone(&self.tier), key: key.to_owned(), number };
         let time_to_live = self.time_to_live;
         let load = async move {
             let loaded = load.await;
-            if let Ok(Some(cached)) = &loaded {
-                landing.keep(cached.clone(), time_to_live).await;
-            }
-            landing.answer(loaded);
+            landing.land(&loaded, time_to_live);
+            // Whoever asked may be gone.
+            let _ = landed.send(loaded);
         };
         tokio::spawn(load.in_current_span());
         flight
     }
 }
 
+/// Whose load a reader waits for.
+enum Joined<V, L> {
+    Own(Flight<V>),
+    /// Somebody else's, with one's own unused.
+    Others(Flight<V>, L),
+}
+
 impl<V> Tier<V> {
-    fn flights(&self) -> MutexGuard<'_, HashMap<String, Flight<V>>> {
+    fn flights(&self) -> MutexGuard<'_, Flights<V>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V> Flights<V> {
+    /// Takes a flight off the list; false where it was no longer on it.
+    fn remove(&mut self, key: &str, number: u64) -> bool {
+        let is_listed = self.by_key.get(key).is_some_and(|listed| listed.number == number);
+        if is_listed {
+            self.by_key.remove(key);
+        }
+        is_listed
     }
 }
 
 /// The end of a flight. It is off the list before anyone is answered, also where the
 /// load panics: whoever is not content with the answer finds no flight but a later one.
 struct Landing<V> {
-    listed: Listed<V>,
-    landed: oneshot::Sender<Loaded<V>>,
-}
-
-/// Takes a flight off the list when dropped.
-struct Listed<V> {
-    shared: Arc<Tier<V>>,
+    tier: Arc<Tier<V>>,
     key: String,
+    number: u64,
 }
 
 impl<V: Clone + Send + Sync + 'static> Landing<V> {
-    async fn keep(&self, cached: Cached<V>, time_to_live: Duration) {
-        let until = Instant::now() + time_to_live;
-        let entry = self.listed.shared.entries.entry_by_ref(&self.listed.key);
-        entry
-            .and_compute_with(|old| {
-                let wins = old.is_none_or(|old| cached.replaces(&old.value().cached));
-                let op = if wins { Op::Put(Entry { cached, until }) } else { Op::Nop };
-                std::future::ready(op)
-            })
-            .await;
-    }
-
-    fn answer(self, loaded: Loaded<V>) {
-        drop(self.listed);
-        // Whoever asked may be gone.
-        let _ = self.landed.send(loaded);
+    fn land(self, loaded: &Loaded<V>, time_to_live: Duration) {
+        let Tier { entries, replaces, .. } = &*self.tier;
+        let mut flights = self.tier.flights();
+        let is_wanted = flights.remove(&self.key, self.number);
+        let Ok(Some(value)) = loaded else { return };
+        let old = entries.get(&self.key);
+        if is_wanted && old.is_none_or(|old| replaces(value, &old.value)) {
+            let entry = Entry { value: value.clone(), until: Instant::now() + time_to_live };
+            entries.insert(self.key.clone(), entry);
+        }
+        drop(flights);
     }
 }
 
-impl<V> Drop for Listed<V> {
+impl<V> Drop for Landing<V> {
     fn drop(&mut self) {
-        self.shared.flights().remove(&self.key);
+        self.tier.flights().remove(&self.key, self.number);
     }
 }
 
-fn count(result: &'static str) {
+fn counter(result: &'static str) -> Counter {
     metrics::counter!("hubbub_cache_requests_total", "tier" => "memory", "result" => result)
-        .increment(1);
 }

@@ -1,10 +1,31 @@
 //! What is kept in front of the store.
 
 mod memory;
+mod partitions;
+mod redis;
 
 use hubbub_events::{Offset, Stamp};
+use hubbub_tables::Table;
 
+pub use self::redis::{RedisCache, RedisSettings};
 pub use memory::MemoryCache;
+pub use partitions::{Partitions, Read, Wanted, read_both};
+
+/// What readers want of a partition: its head, and the row that belongs to it.
+#[derive(Debug, PartialEq)]
+pub struct Snapshot<T: Table> {
+    /// The head.
+    pub head: T::Head,
+    /// The row that the table says belongs to it.
+    pub row: Option<T::Row>,
+}
+
+/// Written out, as a derived one would ask the table itself to be `Clone`.
+impl<T: Table> Clone for Snapshot<T> {
+    fn clone(&self) -> Self {
+        Self { head: self.head.clone(), row: self.row.clone() }
+    }
+}
 
 /// A value, and what it is known to reflect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,17 +37,4 @@ pub struct Cached<V> {
     /// The projection's frontier, read before the value was: the value lacks nothing
     /// up to there. −1: nothing is known.
     pub as_of: Offset,
-}
-
-impl<V> Cached<V> {
-    /// Whether this may take the place of another value under the same key. At an
-    /// equal rank both hold the same, and this one was read later.
-    fn replaces(&self, other: &Self) -> bool {
-        (self.stamp, self.as_of) >= (other.stamp, other.as_of)
-    }
-
-    /// Whether a reader who must see everything up to `floor` may be given this.
-    fn serves(&self, floor: Option<Offset>) -> bool {
-        floor.is_none_or(|floor| self.as_of >= floor)
-    }
 }

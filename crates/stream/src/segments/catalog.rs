@@ -11,9 +11,9 @@ use super::index::{self, Entries, IndexFile, Summary};
 use super::recent::Recent;
 use super::scan;
 use super::segment::{self, FoundHeader, Header};
-use super::sync::{read, write};
 use super::topics::{Slot, Topics};
 use super::unit::Share;
+use crate::sync::{read, write};
 
 /// How much of the indexes of old segments is kept in memory, in bytes.
 const INDEXES: usize = 4 * 1024 * 1024;

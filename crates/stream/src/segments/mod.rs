@@ -18,7 +18,6 @@ mod recovery;
 mod scan;
 mod segment;
 mod settings;
-mod sync;
 mod tail;
 mod topics;
 mod unit;

@@ -7,8 +7,8 @@ use hubbub_events::Offset;
 use tokio::sync::{oneshot, watch};
 
 use super::record;
-use super::sync::lock;
 use super::topics::{Slot, Topics};
+use crate::sync::lock;
 use crate::{AppendError, NewRecord};
 
 /// Up to what size the records of one call wait together: what is written at once is

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use super::sync::lock;
+use crate::sync::lock;
 
 /// Keeps what was used last, up to a weight.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 use bytes::{Buf, BufMut, Bytes};
 use hubbub_events::{Offset, Timestamp};
 
-use crate::{Headers, NewRecord, Record};
+use crate::{Headers, NewRecord, Record, port::header_name};
 
 const LENGTH: usize = 4;
 const FIXED: usize = 8 + 4 + 4 + 4;
@@ -59,7 +59,7 @@ pub(super) fn decode(mut bytes: Bytes, offset: Offset) -> Option<Record> {
         let name_length = bytes.try_get_u32_le().ok()?;
         let value_length = bytes.try_get_u32_le().ok()?;
         let name = take(&mut bytes, name_length)?;
-        let name = std::str::from_utf8(&name).ok()?.to_owned();
+        let name = header_name(std::str::from_utf8(&name).ok()?);
         headers.push((name, take(&mut bytes, value_length)?));
     }
     bytes.is_empty().then_some(Record { offset, key, value, headers, time })

@@ -36,7 +36,7 @@ impl SegmentsSettings {
     pub(super) fn check(&self) -> Result<(), Error> {
         if !PARTITIONS.contains(&self.partitions) {
             return Err(Error::Permanent(format!(
-                "log.partitions is {}: {} to {} are allowed",
+                "segments.partitions is {}: {} to {} are allowed",
                 self.partitions,
                 PARTITIONS.start(),
                 PARTITIONS.end(),
@@ -45,7 +45,7 @@ impl SegmentsSettings {
         for (name, size) in [("segment_size", self.segment_size), ("queue_size", self.queue_size)] {
             if !SIZES.contains(&size) {
                 return Err(Error::Permanent(format!(
-                    "log.{name} is {size}: {} to {} are allowed",
+                    "segments.{name} is {size}: {} to {} are allowed",
                     SIZES.start(),
                     SIZES.end(),
                 )));

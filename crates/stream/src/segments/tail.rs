@@ -5,9 +5,9 @@ use std::sync::Mutex;
 
 use hubbub_events::Offset;
 
-use super::sync::lock;
 use super::topics::Slot;
 use super::unit::Share;
+use crate::sync::lock;
 
 /// How much is kept, in bytes.
 const LIMIT: usize = 8 * 1024 * 1024;

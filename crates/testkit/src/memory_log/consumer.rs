@@ -1,24 +1,21 @@
 //! A consumer of a simulated log.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use async_trait::async_trait;
 use hubbub_events::{Offset, TopicPartition};
 use hubbub_stream::{Consumer, Error, Polled};
-use tokio::sync::watch;
 
 use super::{MemberId, Shared, group::Held};
 
 pub(super) struct MemoryConsumer {
     shared: Arc<Shared>,
     id: MemberId,
-    changed: watch::Receiver<u64>,
 }
 
 impl MemoryConsumer {
     pub fn new(shared: Arc<Shared>, id: MemberId) -> Self {
-        let changed = shared.changed.subscribe();
-        Self { shared, id, changed }
+        Self { shared, id }
     }
 
     fn with<R>(&self, of: TopicPartition, change: impl FnOnce(&mut Held) -> R) -> Option<R> {
@@ -30,7 +27,8 @@ impl MemoryConsumer {
 impl Consumer for MemoryConsumer {
     async fn poll(&mut self) -> Result<Polled, Error> {
         loop {
-            self.changed.mark_unchanged();
+            let mut changed = pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
             {
                 let mut state = self.shared.lock();
                 if let Some(detail) = &state.recreated {
@@ -40,8 +38,7 @@ impl Consumer for MemoryConsumer {
                     return Ok(polled);
                 }
             }
-            // Its sender is in what this consumer shares.
-            let _ = self.changed.changed().await;
+            changed.await;
         }
     }
 

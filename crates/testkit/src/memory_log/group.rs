@@ -1,6 +1,9 @@
 //! The members of a simulated log's groups, and who holds what.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::PoisonError,
+};
 
 use hubbub_events::{Offset, TopicPartition};
 use hubbub_stream::{Polled, Record};
@@ -19,6 +22,7 @@ pub(super) struct Groups {
     members: BTreeMap<MemberId, Member>,
     joined: MemberId,
     committed: BTreeMap<(GroupId, TopicPartition), Offset>,
+    rebalances: u64,
 }
 
 /// A consumer.
@@ -109,6 +113,10 @@ impl Groups {
         for (index, member) in living.iter_mut().enumerate() {
             member.adjust(share + usize::from(index < larger), &mut free);
         }
+        // The first assignment of a group that was empty moves nothing.
+        let is_first = living.len() == 1 && taken.is_empty();
+        let is_told = living.iter().any(|member| !member.told.is_empty());
+        self.rebalances += u64::from(is_told && !is_first);
     }
 }
 
@@ -203,6 +211,18 @@ impl MemoryLog {
         let state = self.shared.lock();
         let living = state.groups.members.iter().filter(|(_, member)| member.is_in(&group));
         living.map(|(id, _)| *id).collect()
+    }
+
+    /// The consumers that were opened with this handle, in their order.
+    #[must_use]
+    pub fn joined(&self) -> Vec<MemberId> {
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How often a group's partitions were shared out anew among members.
+    #[must_use]
+    pub fn rebalances(&self) -> u64 {
+        self.shared.lock().groups.rebalances
     }
 
     /// Takes all from a member and tells it nothing, as its group thinks it dead: what

@@ -15,6 +15,8 @@ pub enum Fault {
     Refused(AppendError),
     /// It is stored, and its writer cannot know.
     StoredUnknown,
+    /// It is acknowledged and not stored: no log that keeps its word does this.
+    Lost,
 }
 
 type Reply = oneshot::Receiver<Result<Offset, AppendError>>;
@@ -71,6 +73,7 @@ impl State {
             self.queue.used -= weight;
             let result = match fault {
                 None => Ok(self.store(new)),
+                Some(Fault::Lost) => Ok(self.log(new.topic_partition).end),
                 Some(Fault::Refused(error)) => Err(error),
                 Some(Fault::StoredUnknown) => {
                     self.store(new);

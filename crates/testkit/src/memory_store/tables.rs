@@ -167,14 +167,19 @@ impl<T: Table> MemoryTable<T> {
 
     /// A head or row whose stamp is not above the stored one's is left as it is.
     pub fn apply(&mut self, change: Change<T>) {
+        self.apply_where(change, |old, new| old < new);
+    }
+
+    /// Replaces what is stored where its stamp and the new one are as `wins` wants them.
+    pub fn apply_where(&mut self, change: Change<T>, wins: impl Fn(Stamp, Stamp) -> bool) {
         let partition = self.0.entry(change.partition).or_default();
         if let Some(head) = change.head
-            && partition.head.as_ref().is_none_or(|old| old.stamp < head.stamp)
+            && partition.head.as_ref().is_none_or(|old| wins(old.stamp, head.stamp))
         {
             partition.head = Some(head);
         }
         for (key, row) in change.rows {
-            if partition.rows.get(&key).is_none_or(|old| old.stamp < row.stamp) {
+            if partition.rows.get(&key).is_none_or(|old| wins(old.stamp, row.stamp)) {
                 partition.rows.insert(key, row);
             }
         }
@@ -234,6 +239,6 @@ impl<T: Table> Anything for MemoryTable<T> {
     }
 }
 
-fn exported<R: Debug>(stored: &Stored<R>) -> Exported {
+pub(super) fn exported<R: Debug>(stored: &Stored<R>) -> Exported {
     Exported { stamp: stored.stamp, record: format!("{:?}", stored.record) }
 }

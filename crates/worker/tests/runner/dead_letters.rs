@@ -40,7 +40,7 @@ async fn bytes_that_are_no_event_are_buried_as_they_are_and_their_neighbours_fol
     model.happened(posts(1).at(2), &last);
     put(&log, 2, [first]);
     let mut bad = story::raw(post.as_bytes(), b"\xFF\xFF no event", 2);
-    bad.headers = vec![("traceparent".to_owned(), "00-a-b-01".into())];
+    bad.headers = vec![("traceparent".into(), "00-a-b-01".into())];
     log.put(bad.clone());
     put(&log, 2, [last]);
     let worker = start::<Likes>(&log, &store, settings());
@@ -56,6 +56,7 @@ async fn bytes_that_are_no_event_are_buried_as_they_are_and_their_neighbours_fol
     assert_eq!(story["source-offset"], "1");
     assert_eq!(story["projection"], "likes");
     assert_eq!(story["attempts"], "1");
+    assert_eq!(story["version"], env!("CARGO_PKG_VERSION"));
     assert!(story["reason"].contains("Protobuf"), "{story:?}");
 }
 

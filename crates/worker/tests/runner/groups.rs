@@ -1,20 +1,23 @@
 //! Partitions come and go, and runners end.
 
-use std::time::Duration;
+use std::{ops::Range, sync::Arc, time::Duration};
 
-use hubbub_events::Topic;
+use async_trait::async_trait;
+use hubbub_events::{LogIdentity, Offset, Topic, TopicPartition};
 use hubbub_projections::Likes;
+use hubbub_stream::{AppendError, Consumer, Log, NewRecord, Record};
 use hubbub_testkit::{
     memory_log::MemoryLog,
     memory_store::{Fate, MemoryStore},
     model::Model,
     story,
 };
-use hubbub_worker::{Error, WorkerSettings};
+use hubbub_worker::{Error, Turn, WorkerSettings};
 use tokio::time::Instant;
 
 use crate::support::{
-    a_while, create, id_in, like, newer, posts, put, settings, start, stored_frontier, until,
+    a_while, create, id_in, like, newer, posts, put, settings, start, start_in, stored_frontier,
+    until,
 };
 
 const GROUP: &str = "hubbub.likes.b1";
@@ -125,7 +128,7 @@ async fn a_stop_finishes_what_is_in_flight_and_an_abandonment_does_not() {
         put(&log, 1, (0..5).map(|number| create(number, &format!("post-{number}"), "words")));
         let slow = store.process(|_| Fate::done().late(Duration::from_secs(1)));
         let worker = start::<Likes>(&log, &slow, settings());
-        until("it is at work", || slow.operations() == 2).await;
+        until("it is at work", || slow.operations() == 4).await;
         let begun = Instant::now();
         match abandons {
             true => worker.kill().await,
@@ -206,4 +209,95 @@ async fn a_partition_that_stands_without_a_reason_ends_the_runner() {
     assert!(worker.halt(posts(0)).is_some() && worker.is_retrying(posts(1)));
     assert_eq!(log.all(Topic::Posts).len(), 2);
     worker.kill().await;
+}
+
+/// What somebody's transaction leaves at the end of a partition of Kafka is an offset, and no record.
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_ends_with_no_record_is_not_blamed() {
+    let (log, store) = (MemoryLog::new("memory", 2), MemoryStore::new());
+    fill(&log, 10);
+    log.skip(posts(0), 1);
+    let settings = WorkerSettings { stall_timeout: Duration::from_secs(120), ..settings() };
+    let worker = start::<Likes>(&log, &store, settings);
+    worker.until_done(&log).await;
+    tokio::time::sleep(Duration::from_secs(1000)).await;
+    let status = worker.status(posts(0)).unwrap();
+    assert_eq!((status.frontier, status.lag()), (4, 1));
+    worker.kill().await;
+}
+
+/// A log that for some time tells nothing of its bounds, as a broker that is away.
+struct Away {
+    log: MemoryLog,
+    until: Instant,
+}
+
+#[async_trait]
+impl Log for Away {
+    fn identity(&self) -> LogIdentity {
+        self.log.identity()
+    }
+
+    fn partitions(&self, topic: Topic) -> i32 {
+        self.log.partitions(topic)
+    }
+
+    async fn append(&self, records: Vec<NewRecord>) -> Vec<Result<Offset, AppendError>> {
+        self.log.append(records).await
+    }
+
+    async fn consume(
+        &self,
+        group: &str,
+        topic: Topic,
+    ) -> Result<Box<dyn Consumer>, hubbub_stream::Error> {
+        self.log.consume(group, topic).await
+    }
+
+    async fn bounds(&self, of: TopicPartition) -> Result<Range<Offset>, hubbub_stream::Error> {
+        // It answers the runner's first question, and no other until it is back.
+        let goes = self.until - AWAY + Duration::from_secs(1);
+        match (goes..self.until).contains(&Instant::now()) {
+            true => Err(hubbub_stream::Error::Transient("the broker is away".to_owned())),
+            false => self.log.bounds(of).await,
+        }
+    }
+
+    async fn read(
+        &self,
+        of: TopicPartition,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Result<Vec<Record>, hubbub_stream::Error> {
+        self.log.read(of, from, max_bytes).await
+    }
+
+    async fn ready(&self) -> Result<(), AppendError> {
+        self.log.ready().await
+    }
+
+    async fn close(&self) {
+        self.log.close().await;
+    }
+}
+
+const AWAY: Duration = Duration::from_secs(1000);
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_stands_while_the_log_is_away_is_not_blamed() {
+    let (log, store) = (MemoryLog::new("memory", 2), MemoryStore::new());
+    fill(&log, 10);
+    let settings = WorkerSettings { stall_timeout: Duration::from_secs(120), ..settings() };
+    let stuck = store.process(|operation| match operation.table {
+        "post_likes" => Fate { after: Duration::from_secs(99_999), ..Fate::done() },
+        _ => Fate::done(),
+    });
+    let begun = Instant::now();
+    let away = Away { log, until: begun + AWAY };
+    let error = start_in::<Likes>(&Turn::default(), Arc::new(away), &stuck, settings)
+        .ended()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Stalled { .. }), "{error}");
+    assert!((AWAY.as_secs() + 115..AWAY.as_secs() + 125).contains(&begun.elapsed().as_secs()));
 }

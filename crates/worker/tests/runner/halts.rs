@@ -1,7 +1,7 @@
 //! A partition that must not go on stands still, alone, and says why.
 
-use hubbub_events::PostEvent;
-use hubbub_projections::{Likes, Posts};
+use hubbub_events::{DecodeError, Position, PostEvent, Topic};
+use hubbub_projections::{Interrupt, Likes, Outcome, Posts, Projection, likes};
 use hubbub_stream::Log;
 use hubbub_testkit::{memory_log::MemoryLog, memory_store::MemoryStore, model::Model};
 use hubbub_worker::{HaltReason, WorkerSettings};
@@ -60,6 +60,57 @@ async fn a_newer_event_halts_after_what_came_before_it_and_resuming_does_not_hel
     let member = log.members("hubbub.likes.b1")[0];
     assert!(log.is_paused(member, posts(0)));
     assert!(log.delivered(member, posts(0)).unwrap() <= 4);
+}
+
+/// The next version of `likes`: it knows events of schema 99 to be likes.
+struct Upgraded;
+
+impl Projection for Upgraded {
+    const NAME: &'static str = Likes::NAME;
+    const TOPIC: Topic = Likes::TOPIC;
+    type Event = PostEvent;
+    type Tables = likes::Tables;
+
+    fn decode(key: &[u8], value: &[u8]) -> Result<PostEvent, DecodeError> {
+        match Likes::decode(key, value) {
+            Err(DecodeError::Newer { schema: 99 }) => {
+                Ok(like(99, "newer", std::str::from_utf8(key).unwrap()))
+            }
+            read => read,
+        }
+    }
+
+    fn fold(
+        at: Position,
+        event: &PostEvent,
+        tables: &mut likes::Tables,
+    ) -> Result<Outcome, Interrupt> {
+        Likes::fold(at, event, tables)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgraded_worker_goes_on_at_the_record_that_halted_the_older_one() {
+    let (log, store) = (MemoryLog::new("memory", 1), MemoryStore::new());
+    let events =
+        [create(0, "p", "words"), like(1, "u", "p"), like(99, "newer", "p"), like(2, "v", "p")];
+    let mut model = Model::default();
+    for (offset, event) in (0..).zip(&events) {
+        model.happened(posts(0).at(offset), event);
+    }
+    let [created, first, _, last] = events;
+    put(&log, 1, [created, first]);
+    log.put(newer("p", 1));
+    put(&log, 1, [last]);
+    let older = start::<Likes>(&log, &store, settings());
+    let halt = older.until_halted(posts(0)).await;
+    assert_eq!((halt.reason, halt.at), (HaltReason::NewerEvent, 2));
+    older.stop().await.unwrap();
+
+    let upgraded = start::<Upgraded>(&log, &store, settings());
+    upgraded.until_done(&log).await;
+    assert_eq!(upgraded.halts_and_resumes(posts(0)), (0, 0));
+    model.assert_likes(&store, 1);
 }
 
 #[tokio::test(start_paused = true)]

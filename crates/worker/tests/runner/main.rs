@@ -1,13 +1,14 @@
 //! The production runner over simulated ports, under a paused clock.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod crashes;
 mod dead_letters;
-mod exactly_once;
 mod folding;
 mod fragile;
 mod groups;
 mod halts;
 mod overtaken;
+mod refreshes;
 mod retries;
 mod stories;
 mod support;

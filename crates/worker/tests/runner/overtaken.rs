@@ -1,7 +1,7 @@
 //! At any of the owner's operations, any part of what another worker would have written
 //! by then lands: the tables come out as if nothing had.
 //!
-//! Where `exactly_once` lets whole workers run into each other and finds what time
+//! Where the simulation lets whole workers run into each other and finds what time
 //! brings, this puts the writes wherever they can hurt.
 
 use std::sync::{Arc, Mutex};

@@ -8,11 +8,13 @@ use std::{
 use bytesize::ByteSize;
 use hubbub_events::{Action, Offset, PostEvent, Topic, TopicPartition};
 use hubbub_projections::Projection;
-use hubbub_stream::NewRecord;
+use hubbub_store::Store;
+use hubbub_stream::{Log, NewRecord};
 use hubbub_tables::Frontiers;
 use hubbub_testkit::{memory_log::MemoryLog, memory_store::MemoryStore, story};
 use hubbub_worker::{
-    Error, Halt, Handle, PartitionState, PartitionStatus, Parts, Report, WorkerSettings, spawn,
+    Error, Halt, Handle, PartitionState, PartitionStatus, Parts, Report, Turn, WorkerSettings,
+    spawn,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -41,13 +43,23 @@ pub struct Worker {
 
 pub fn start<P: Projection>(
     log: &MemoryLog,
-    store: &MemoryStore,
+    store: &impl Store,
+    settings: WorkerSettings,
+) -> Worker {
+    start_in::<P>(&Turn::default(), Arc::new(log.clone()), store, settings)
+}
+
+/// In one process with others.
+pub fn start_in<P: Projection>(
+    turn: &Turn,
+    log: Arc<dyn Log>,
+    store: &impl Store,
     settings: WorkerSettings,
 ) -> Worker {
     let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
     let reports = Arc::new(Mutex::new(Vec::new()));
     let handle = spawn::<P, _>(Parts {
-        log: Arc::new(log.clone()),
+        log,
         store: store.clone(),
         build: 1,
         settings,
@@ -55,6 +67,7 @@ pub fn start<P: Projection>(
             let reports = Arc::clone(&reports);
             move |_, of, report| reports.lock().unwrap().push((of, report))
         }),
+        turn: turn.clone(),
         stop: stop.clone(),
         abandon: abandon.clone(),
     });

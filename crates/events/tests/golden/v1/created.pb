@@ -1,0 +1,4 @@
+
+$0190e2a4-7b1c-7def-8123-456789abcdef€âÏªÀ©Ó:"ada‚-
+p1GrÃ¼ÃŸe #welt ğŸ‘‹
+and moreweltmore

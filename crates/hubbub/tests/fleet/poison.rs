@@ -1,0 +1,113 @@
+//! Records that are no events, in the middle of those that are.
+
+use std::collections::BTreeSet;
+
+use hubbub_testkit::client::eventually;
+use serde_json::{Value, json};
+
+use crate::world::{Load, PATIENCE, Worker, World, healed};
+
+const EVENTS: usize = 4_000;
+const WRITERS: usize = 6;
+const PROJECTIONS: &str = "posts,analysis,likes";
+/// So few that no partition has too many.
+const SOME: usize = 200;
+/// More of them in one partition than a projection goes on with.
+const TOO_MANY: usize = 120;
+
+/// The source positions of all dead letters, by projection.
+async fn dead_letters(worker: &Worker) -> BTreeSet<(String, u64, u64)> {
+    let mut found = BTreeSet::new();
+    let mut query = "/dead-letters?limit=1000".to_owned();
+    loop {
+        let page = worker.get(&query).await.expect(200).json();
+        for item in page["items"].as_array().unwrap() {
+            let projection = item["projection"].as_str().unwrap().to_owned();
+            let of = |name: &str| item["source"][name].as_str().unwrap().parse().unwrap();
+            found.insert((projection, of("partition"), of("offset")));
+        }
+        let Value::Object(next) = &page["next"] else {
+            return found;
+        };
+        query = format!(
+            "/dead-letters?limit=1000&partition={}&offset={}",
+            next["partition"], next["offset"]
+        );
+    }
+}
+
+fn of_every_projection(positions: &[(u64, u64)]) -> BTreeSet<(String, u64, u64)> {
+    let projections = PROJECTIONS.split(',');
+    let each = projections.flat_map(|projection| {
+        positions
+            .iter()
+            .map(move |(partition, offset)| (projection.to_owned(), *partition, *offset))
+    });
+    each.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn poison_is_set_aside_once_for_each_projection_and_all_else_counts() {
+    let mut world = World::start().await;
+    let worker = world.worker(PROJECTIONS).await;
+    let mut load = Load::start(&world, WRITERS, EVENTS);
+    load.reaches(EVENTS / 4).await;
+    let keys: Vec<_> = (0..SOME).map(|number| format!("poison-{number}")).collect();
+    let injected = world.inject(&keys).await;
+    // Whoever is killed among them, or after, leaves no second one that is counted.
+    let other = world.worker(PROJECTIONS).await;
+    worker.kill();
+    let told = load.check(&world, &[]).await;
+    let healed = healed(&[&other]).await;
+    assert_eq!(dead_letters(&other).await, of_every_projection(&injected));
+    println!(
+        "chaos: {SOME} records of poison, and a worker killed | {told} | {SOME} dead letters for each \
+         projection; no lag {healed:.1?} after the load"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_but_poison_halts_its_partition_which_says_so_and_goes_on_when_told() {
+    let mut world = World::start().await;
+    let worker = world.worker(PROJECTIONS).await;
+    let mut load = Load::start(&world, WRITERS, EVENTS);
+    load.reaches(EVENTS / 4).await;
+    let keys = vec!["poison".to_owned(); TOO_MANY];
+    let injected = world.inject(&keys).await;
+    let partition = injected[0].0;
+    let halted = eventually(PATIENCE, || async {
+        let halted = worker.halted().await;
+        if halted.len() == PROJECTIONS.split(',').count() { Ok(halted) } else { Err(halted.len()) }
+    })
+    .await;
+    for halt in &halted {
+        assert_eq!(halt["partition"], partition);
+        let detail = halt["detail"].as_str().unwrap();
+        assert!(detail.contains("dead letter"), "{detail}");
+    }
+    let ready = worker.get("/readyz").await;
+    ready
+        .problem(503, "not-ready")
+        .says(&[&format!("/{partition} is halted"), "dead-letter-ratio"]);
+    let metrics = worker.metrics().await;
+    let label = [("projection", "posts"), ("partition", &*partition.to_string())];
+    let state = metrics.sum("hubbub_partition_state", &label);
+    assert!((state - 3.0).abs() < 0.1, "hubbub_partition_state is {state}");
+    // The other partitions go on.
+    let folded = worker.folded("posts").await;
+    eventually(PATIENCE, || async {
+        let now = worker.folded("posts").await;
+        if now > folded { Ok(()) } else { Err(now) }
+    })
+    .await;
+
+    let resumed = worker.post("/resume", &json!({"accept_dead_letters": true})).await.expect(200);
+    assert_eq!(resumed.json()["resumed"], halted.len());
+    let told = load.check(&world, &[]).await;
+    let healed = healed(&[&worker]).await;
+    assert_eq!(dead_letters(&worker).await, of_every_projection(&injected));
+    println!(
+        "chaos: {TOO_MANY} records of poison in one partition, halted and resumed | {told} | \
+         {TOO_MANY} dead letters for each projection; no lag {healed:.1?} after the load"
+    );
+}

@@ -1,0 +1,69 @@
+//! Processes that are told to end, and others that take over.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::time::interval;
+
+use crate::world::{Load, World, healed};
+
+const EVENTS: usize = 6_000;
+const WRITERS: usize = 6;
+const PROJECTIONS: &str = "posts,analysis,likes";
+/// Workers that come and go.
+const GUESTS: usize = 10;
+const EVERY: Duration = Duration::from_secs(2);
+/// Updates of all roles.
+const UPDATES: usize = 2;
+
+/// Some leave in order, some are killed; there are up to four at a time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_that_come_and_go_every_two_seconds_change_no_number() {
+    let mut world = World::start().await;
+    let host = world.worker(PROJECTIONS).await;
+    let load = Load::start(&world, WRITERS, EVENTS);
+    let mut guests = VecDeque::new();
+    let mut ticks = interval(EVERY);
+    for guest in 0..GUESTS {
+        ticks.tick().await;
+        guests.push_back(world.worker(PROJECTIONS).await);
+        if guests.len() <= 3 {
+            continue;
+        }
+        match guests.pop_front() {
+            Some(oldest) if guest % 2 == 0 => oldest.kill(),
+            Some(oldest) => drop(oldest.terminate().await),
+            None => {}
+        }
+    }
+    let told = load.check(&world, &[]).await;
+    let mut workers = vec![&host];
+    workers.extend(&guests);
+    let healed = healed(&workers).await;
+    println!(
+        "chaos: {GUESTS} workers came and went, one every 2 s | {told} | no lag {healed:.1?} after \
+         the load"
+    );
+}
+
+/// The new processes are there before the old ones are told to end, as in any rolling update.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_of_every_role_drops_no_request() {
+    let mut world = World::start().await;
+    let mut worker = world.worker(PROJECTIONS).await;
+    let mut load = Load::start(&world, WRITERS, EVENTS);
+    let mut slowest = Duration::ZERO;
+    for update in 1..=UPDATES {
+        load.reaches(update * EVENTS / (UPDATES + 1)).await;
+        let newer = world.worker(PROJECTIONS).await;
+        let (apis, old) = tokio::join!(world.replace_apis(), worker.terminate());
+        slowest = slowest.max(apis).max(old);
+        worker = newer;
+    }
+    let told = load.check(&world, &[]).await;
+    assert_eq!(told.unknown, 0, "requests without an answer");
+    let healed = healed(&[&worker]).await;
+    println!(
+        "chaos: ingest, query and worker ended by SIGTERM {UPDATES} times | {told} | ended within \
+         {slowest:.1?}; no lag {healed:.1?} after the load"
+    );
+}

@@ -1,0 +1,67 @@
+//! Cassandra is killed, and frozen, in the middle of writes.
+
+use hubbub_testkit::{client::eventually, server::cassandra};
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::world::{Load, PATIENCE, Servers, Worker, World, healed, outage};
+
+const EVENTS: usize = 4_000;
+const WRITERS: usize = 6;
+const PROJECTIONS: &str = "posts,analysis,likes";
+
+async fn on_a_node() -> (World, Worker, Load) {
+    // Its commit log is mapped memory, which the system keeps when the process is killed.
+    let servers = || Servers { cassandra: Some(cassandra::start("")), ..Servers::default() };
+    let mut world = World::on(servers).await;
+    let worker = world.worker(PROJECTIONS).await;
+    let mut load = Load::start(&world, WRITERS, EVENTS);
+    load.reaches(EVENTS / 4).await;
+    (world, worker, load)
+}
+
+/// Writes are taken, as ever; who waits for an outcome gets the plain answer.
+async fn assert_writes_are_taken(world: &World) {
+    let client = world.client().await;
+    let answer = client.post("/posts", &json!({"content": "no tables"})).wait(1).await.expect(202);
+    assert_eq!(answer.header("preference-applied"), None);
+    eventually(PATIENCE, || async {
+        let ready = world.readiness().await;
+        if ready == [true, false] { Ok(()) } else { Err(format!("{ready:?}")) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_are_killed_hold_up_no_write_and_catch_up() {
+    let (mut world, worker, load) = on_a_node().await;
+    world.servers.cassandra.as_mut().unwrap().kill();
+    assert_writes_are_taken(&world).await;
+    sleep(outage()).await;
+    world.servers.cassandra.as_mut().unwrap().restart();
+    let told = load.check(&world, &[]).await;
+    let healed = healed(&[&worker]).await;
+    println!(
+        "chaos: Cassandra killed for {:?} | {told} | no \
+         lag {healed:.1?} after the load",
+        outage()
+    );
+}
+
+/// Requests time out, and what they asked for is done later all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_freeze_apply_writes_late_and_nothing_counts_twice() {
+    let (world, worker, load) = on_a_node().await;
+    let node = world.servers.cassandra.as_ref().unwrap();
+    node.freeze();
+    assert_writes_are_taken(&world).await;
+    sleep(outage()).await;
+    node.thaw();
+    let told = load.check(&world, &[]).await;
+    let healed = healed(&[&worker]).await;
+    println!(
+        "chaos: Cassandra frozen for {:?} | {told} | no \
+         lag {healed:.1?} after the load",
+        outage()
+    );
+}

@@ -1,0 +1,269 @@
+//! A client that goes on through all kills, and remembers what it said and what it was told.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::{Action, Door, History, Said, Text};
+use crate::{
+    answer::Answer,
+    client::{API, Call, Client},
+};
+
+/// Posts of one batch.
+const BATCH: usize = 8;
+
+/// What became of a request, as far as its sender can know.
+pub enum Told {
+    /// Certainly stored.
+    Acknowledged(Answer),
+    /// Certainly not stored.
+    Refused,
+    /// Stored or not.
+    Unknown,
+}
+
+/// Sends a request to the process that runs now.
+///
+/// # Panics
+/// Where the answer is one that no kill explains.
+pub async fn tell(door: &mut Door, call: impl FnOnce(&Client) -> Call) -> Told {
+    let client = door.client().await;
+    match call(&client).attempt().await {
+        Ok(answer) if answer.status == 202 => Told::Acknowledged(answer),
+        Ok(answer) if answer.status == 503 => Told::Refused,
+        Ok(answer) if answer.status == 504 => Told::Unknown,
+        Ok(answer) => panic!("{answer}"),
+        Err(error) if error.is_connect() => Told::Refused,
+        Err(_) => Told::Unknown,
+    }
+}
+
+/// One author, who is the only one to speak of its posts, one request at a time.
+pub struct Writer {
+    number: usize,
+    door: Door,
+    said: watch::Sender<usize>,
+    /// Its name.
+    pub author: String,
+    /// Of each of its posts.
+    pub histories: Vec<History>,
+    /// Events that are certainly stored.
+    pub acknowledged: usize,
+    /// Requests of which nobody knows.
+    pub unknown: usize,
+    /// Counts what must be like no other.
+    marks: usize,
+}
+
+impl Writer {
+    /// One that has said nothing yet; its number is in its name, and what it says is counted in `said`.
+    #[must_use]
+    pub fn new(number: usize, door: Door, said: watch::Sender<usize>) -> Self {
+        Self {
+            number,
+            door,
+            said,
+            author: format!("author-{number}"),
+            histories: Vec::new(),
+            acknowledged: 0,
+            unknown: 0,
+            marks: 0,
+        }
+    }
+
+    /// Speaks until so many events are acknowledged or unknown.
+    ///
+    /// # Panics
+    /// Where it is answered what no fault explains.
+    pub async fn run(mut self, events: usize) -> Self {
+        let mut step = 0;
+        while self.acknowledged + self.unknown < events {
+            step += 1;
+            match step % 16 {
+                0..=2 => self.create(step).await,
+                3 => self.create_by_key().await,
+                4 => self.create_batch(step).await,
+                5..=7 => self.edit(step).await,
+                8..=13 => self.like(step).await,
+                14 => self.unlike(step).await,
+                _ => self.delete(step).await,
+            }
+        }
+        self
+    }
+
+    async fn create(&mut self, step: usize) {
+        let text = self.text(step);
+        let id = format!("post-{}.{}", self.number, self.marks);
+        let history = History { id, author: self.author.clone(), said: Vec::new() };
+        self.histories.push(history);
+        let post = self.histories.len() - 1;
+        self.say(post, Action::Create(text), !step.is_multiple_of(3)).await;
+    }
+
+    /// The id is in the answer alone, so it goes on until there is one.
+    async fn create_by_key(&mut self) {
+        let text = self.text(3);
+        let key = format!("key-{}", self.marks);
+        let body = json!({"user_id": self.author, "content": text.content});
+        loop {
+            match tell(&mut self.door, |client| client.post("/posts", &body).key(&key)).await {
+                Told::Acknowledged(answer) => {
+                    self.heard(1, true);
+                    let said = vec![Said { action: Action::Create(text), is_certain: true }];
+                    let (id, author) = (answer.string("id"), self.author.clone());
+                    return self.histories.push(History { id, author, said });
+                }
+                Told::Refused => {}
+                Told::Unknown => self.heard(1, false),
+            }
+        }
+    }
+
+    async fn create_batch(&mut self, step: usize) {
+        let texts: Vec<_> = (0..BATCH).map(|more| self.text(more)).collect();
+        let id = |place: usize| format!("batch-{}.{}.{place}", self.number, self.marks);
+        let post = |(place, text): (usize, &Text)| {
+            json!({"id": id(place), "user_id": self.author, "content": text.content}).to_string()
+        };
+        let lines: Vec<_> = texts.iter().enumerate().map(post).collect();
+        let mut histories: Vec<_> = (0..BATCH)
+            .map(|place| History { id: id(place), author: self.author.clone(), said: Vec::new() })
+            .collect();
+        let (body, target) = (lines.join("\n"), format!("{API}/posts/batch"));
+        loop {
+            let told = tell(&mut self.door, |client| {
+                client.ingest(Method::POST, &target).body("application/x-ndjson", body.clone())
+            })
+            .await;
+            let is_certain = match told {
+                Told::Refused => continue,
+                Told::Acknowledged(answer) => {
+                    let results = answer.json()["results"].take();
+                    let all = (0..BATCH).all(|place| results[place]["status"] == "accepted");
+                    assert!(all, "{answer}");
+                    true
+                }
+                Told::Unknown => false,
+            };
+            self.heard(BATCH, is_certain);
+            for (history, text) in histories.iter_mut().zip(&texts) {
+                history.said.push(Said { action: Action::Create(text.clone()), is_certain });
+            }
+            if is_certain || step.is_multiple_of(3) {
+                return self.histories.extend(histories);
+            }
+        }
+    }
+
+    async fn edit(&mut self, step: usize) {
+        let Some(post) = self.pick(step * 5) else { return };
+        let text = self.text(step);
+        // Where every edit's fate is known, so is the version; and an edit of one version can be sent again and again.
+        let if_match = self.histories[post].version().filter(|_| step.is_multiple_of(2));
+        let edited =
+            self.say(post, Action::Edit { text: text.clone(), if_match }, if_match.is_some()).await;
+        if let Some(edited) = edited
+            && step.is_multiple_of(4)
+        {
+            self.read_own_write(post, &text, &edited).await;
+        }
+    }
+
+    async fn like(&mut self, step: usize) {
+        // Mostly a few posts, so that one has many likes.
+        let Some(post) = self.pick(if step.is_multiple_of(3) { step * 7 } else { step % 5 }) else {
+            return;
+        };
+        self.marks += 1;
+        let fan = format!("fan-{}", self.marks % 60);
+        self.say(post, Action::Like(fan), step.is_multiple_of(2)).await;
+    }
+
+    async fn unlike(&mut self, step: usize) {
+        let Some(post) = self.pick(step % 5) else { return };
+        let fan = format!("fan-{}", (self.marks + 30) % 60);
+        self.say(post, Action::Unlike(fan), step.is_multiple_of(2)).await;
+    }
+
+    async fn delete(&mut self, step: usize) {
+        let Some(post) = self.pick(step * 3) else { return };
+        // The few that are liked by many stay.
+        if post >= 64 {
+            self.say(post, Action::Delete, step.is_multiple_of(2)).await;
+        }
+    }
+
+    /// Sends a request about one of the posts, again and again if it should be; the answer, if there was one.
+    async fn say(&mut self, post: usize, action: Action, is_persistent: bool) -> Option<Answer> {
+        loop {
+            let history = &self.histories[post];
+            let told = tell(&mut self.door, |client| call(client, history, &action)).await;
+            let (is_certain, answer) = match told {
+                Told::Refused => continue,
+                Told::Acknowledged(answer) => (true, Some(answer)),
+                Told::Unknown => (false, None),
+            };
+            self.heard(1, is_certain);
+            self.histories[post].said.push(Said { action: action.clone(), is_certain });
+            if is_certain || !is_persistent {
+                return answer;
+            }
+        }
+    }
+
+    /// Whoever was told that an edit is accepted sees it from then on. A kill may cost the answer.
+    async fn read_own_write(&mut self, post: usize, text: &Text, edited: &Answer) {
+        let client = self.door.client().await;
+        let path = format!("/posts/{}", self.histories[post].id);
+        if let Ok(read) = client.get(&path).after(edited).wait(10).attempt().await
+            && read.status != 503
+        {
+            assert_eq!(read.expect(200).json()["content"], Value::from(&*text.content));
+        }
+    }
+
+    /// One of the posts that certainly live.
+    fn pick(&self, near: usize) -> Option<usize> {
+        let count = self.histories.len();
+        (0..count).map(|next| (near + next) % count).find(|post| {
+            let said = &self.histories[*post].said;
+            said.iter().any(|said| said.is_certain)
+                && !said.iter().any(|said| matches!(said.action, Action::Delete))
+        })
+    }
+
+    fn text(&mut self, more: usize) -> Text {
+        self.marks += 1;
+        Text::new(&format!("w{}x{}", self.number, self.marks), more % 7)
+    }
+
+    fn heard(&mut self, events: usize, is_certain: bool) {
+        match is_certain {
+            true => self.acknowledged += events,
+            false => self.unknown += events,
+        }
+        self.said.send_modify(|said| *said += events);
+    }
+}
+
+fn call(client: &Client, history: &History, action: &Action) -> Call {
+    let History { id, author, .. } = history;
+    let path = format!("/posts/{id}");
+    match action {
+        Action::Create(text) => {
+            client.post("/posts", &json!({"id": id, "user_id": author, "content": text.content}))
+        }
+        Action::Edit { text, if_match } => {
+            let edit = client.patch(&path, &json!({"user_id": author, "content": text.content}));
+            match if_match {
+                Some(version) => edit.if_match(&format!("\"{version}\"")),
+                None => edit,
+            }
+        }
+        Action::Like(user) => client.put(&format!("{path}/likes/{user}")),
+        Action::Unlike(user) => client.delete(&format!("{path}/likes/{user}")),
+        Action::Delete => client.delete(&format!("{path}?user_id={author}")),
+    }
+}
