@@ -41,16 +41,20 @@ release-schema: ## Keep the contract and the records of a new schema, beside tho
 	HUBBUB_RELEASE_SCHEMA=1 cargo test --locked --quiet --package hubbub-events --test released
 
 .PHONY: chaos
-chaos: ## Faults of fleets, each a minute long; minutes (SCENARIO=broker for those of one name)
+chaos: ## Faults, each a minute long, and a table of what became of them (SCENARIO=broker for those of one name)
 	@scripts/requirements.sh test
 	@scripts/stack up
-	HUBBUB_TEST_OUTAGE_SECONDS=60 cargo test --locked --package hubbub --test fleet -- --nocapture $(SCENARIO)
+	@scripts/chaos.sh $(SCENARIO)
 
 .PHONY: bench
 bench: ## Measure hubbub beside bare baselines; half an hour, and needs `make stack-up` (ARGS="--only posts --rounds 3")
 	@scripts/requirements.sh build
 	cargo build --release --locked --package hubbub --package hubbub-bench
 	@exec $(dir $(HUBBUB))hubbub-bench $(ARGS)
+
+.PHONY: soak
+soak: ## Watch the memory of a fleet's roles for ten minutes; needs `make stack-up`
+	@$(MAKE) --no-print-directory bench ARGS="--only fleet-memory --soak-seconds 600"
 
 .PHONY: stack-up stack-down stack-status
 stack-up: ## Start Kafka, Cassandra and Redis on this machine, from packages

@@ -12,7 +12,6 @@ use crate::{
     stats::{Figures, print_line},
 };
 
-const TIME: Duration = Duration::from_secs(60);
 /// Posts that are read.
 const POSTS: usize = 2_000;
 const ROLES: [&str; 3] = ["ingest", "worker", "query"];
@@ -40,8 +39,8 @@ pub async fn each_role(plan: &Plan) -> anyhow::Result<()> {
         }
     };
     let loads = async {
-        let writing = load::run(ingest.port, CONNECTIONS, &creates, 202, TIME);
-        let reading = load::run(query.port, CONNECTIONS, &reads, 200, TIME);
+        let writing = load::run(ingest.port, CONNECTIONS, &creates, 202, plan.soak);
+        let reading = load::run(query.port, CONNECTIONS, &reads, 200, plan.soak);
         tokio::try_join!(writing, reading)
     };
     tokio::select! {
@@ -52,7 +51,10 @@ pub async fn each_role(plan: &Plan) -> anyhow::Result<()> {
         let third = seen.len() / 3;
         let [middle, last] = [&seen[third..2 * third], &seen[2 * third..]].map(Figures::of);
         print_line(
-            &format!("resident memory of {role}, 60 s of all the load that it takes"),
+            &format!(
+                "resident memory of {role}, {} s of all the load that it takes",
+                plan.soak.as_secs()
+            ),
             &Figures::of(seen).show("MB"),
             "–",
             &format!(

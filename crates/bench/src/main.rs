@@ -49,6 +49,9 @@ struct Cli {
     /// How long each measurement lasts, in seconds.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// How long the roles of a fleet are watched, in seconds.
+    #[arg(long, default_value_t = 60)]
+    soak_seconds: u64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,6 +83,7 @@ struct Plan {
     hubbub: PathBuf,
     rounds: usize,
     time: Duration,
+    soak: Duration,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -89,8 +93,12 @@ fn main() -> anyhow::Result<()> {
         return runtime.block_on(bare::run(bare));
     }
     server::pin_to_client_core();
-    let plan =
-        Plan { hubbub: cli.hubbub, rounds: cli.rounds, time: Duration::from_secs(cli.seconds) };
+    let plan = Plan {
+        hubbub: cli.hubbub,
+        rounds: cli.rounds,
+        time: Duration::from_secs(cli.seconds),
+        soak: Duration::from_secs(cli.soak_seconds),
+    };
     runtime.block_on(async {
         stats::print_machine();
         for subject in Subject::value_variants() {

@@ -5,10 +5,12 @@ mod check;
 mod door;
 mod history;
 mod pump;
+mod report;
 mod writer;
 
 pub use check::Reader;
 pub use door::Door;
 pub use history::{Action, History, Live, Post, Said, Text};
 pub use pump::Pump;
+pub use report::report;
 pub use writer::{Told, Writer, tell};

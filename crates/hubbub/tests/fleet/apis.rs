@@ -18,7 +18,5 @@ async fn requests_in_flight_at_a_kill_take_effect_once_at_most() {
     }
     let told = load.check(&world, &[]).await;
     let healed = healed(&[&worker]).await;
-    println!(
-        "chaos: ingest and query killed {KILLS} times | {told} | no lag {healed:.1?} after the load"
-    );
+    told.report(format!("ingest and query killed {KILLS} times"), Some(healed), "");
 }

@@ -41,11 +41,8 @@ async fn a_broker_that_is_killed_loses_nothing() {
     let ready = back.elapsed();
     let told = load.check(&world, &[]).await;
     let healed = healed(&[&worker]).await;
-    println!(
-        "chaos: broker killed for {:?} | {told} | \
-         ready after {ready:.1?}, no lag {healed:.1?} after the load",
-        outage()
-    );
+    let note = format!("ready after {ready:.1?}");
+    told.report(format!("Kafka killed for {:?}", outage()), Some(healed), note);
 }
 
 /// What was sent may be stored or not: nobody is told what nobody knows.
@@ -58,9 +55,5 @@ async fn a_broker_that_freezes_leaves_outcomes_unknown_and_loses_nothing() {
     broker.thaw();
     let told = load.check(&world, &[]).await;
     let healed = healed(&[&worker]).await;
-    println!(
-        "chaos: broker frozen for {:?} | {told} | no \
-         lag {healed:.1?} after the load",
-        outage()
-    );
+    told.report(format!("Kafka frozen for {:?}", outage()), Some(healed), "");
 }

@@ -49,8 +49,6 @@ async fn readers_do_not_notice_what_happens_to_redis() {
     load.reaches(3 * EVENTS / 5).await;
     let told = load.check(&world, &[]).await;
     let healed = healed(&[&worker]).await;
-    println!(
-        "chaos: Redis frozen, killed and emptied, each for {:?} | {told} | no lag {healed:.1?} after the load",
-        outage()
-    );
+    let faults = format!("Redis frozen, killed and emptied, each for {:?}", outage());
+    told.report(faults, Some(healed), "");
 }

@@ -1,6 +1,6 @@
 //! The network between the roles and their servers is slow, cut in one direction, and cut in both.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hubbub_testkit::{
     proxy::{Proxy, Way},
@@ -9,7 +9,7 @@ use hubbub_testkit::{
 };
 use tokio::time::{interval, sleep};
 
-use crate::world::{Load, Servers, Worker, World, healed, outage};
+use crate::world::{Load, Servers, Told, Worker, World, healed, outage};
 
 const EVENTS: usize = 4_000;
 const WRITERS: usize = 6;
@@ -28,7 +28,7 @@ async fn behind(servers: impl FnOnce(Proxy) -> Servers) -> (World, Worker, Load)
 }
 
 /// All that can happen to the proxied server's connections, one after the other; what became of it.
-async fn suffer(world: &World, worker: Worker, mut load: Load) -> String {
+async fn suffer(world: &World, worker: Worker, mut load: Load) -> (String, Told, Duration) {
     let proxy = world.servers.proxy.as_ref().unwrap();
     for (step, way) in [SLOW, Way::RequestsHeld, Way::AnswersHeld].into_iter().enumerate() {
         proxy.set(way);
@@ -43,16 +43,13 @@ async fn suffer(world: &World, worker: Worker, mut load: Load) -> String {
         ticks.tick().await;
         proxy.set(Way::Open);
     }
-    let open = Instant::now();
     let told = load.check(world, &[]).await;
-    let checked = open.elapsed();
     let healed = healed(&[&worker]).await;
-    format!(
-        "slow by 80 ms, cut one way and the other, each for {:?}, \
-         and reset {RESETS} times | {told} | checked {checked:.1?} after the last reset, no lag \
-         {healed:.1?} later",
-        outage()
-    )
+    let each = outage();
+    let faults = format!(
+        "slow by 80 ms, cut one way and the other, each for {each:?}, and reset {RESETS} times"
+    );
+    (faults, told, healed)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,8 +67,8 @@ async fn a_bad_network_to_kafka_loses_nothing() {
         }
     };
     let (world, worker, load) = behind(servers).await;
-    let told = suffer(&world, worker, load).await;
-    println!("chaos: the network to Kafka {told}");
+    let (faults, told, healed) = suffer(&world, worker, load).await;
+    told.report(format!("the network to Kafka {faults}"), Some(healed), "");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -85,8 +82,8 @@ async fn a_bad_network_to_cassandra_loses_nothing() {
         }
     };
     let (world, worker, load) = behind(servers).await;
-    let told = suffer(&world, worker, load).await;
-    println!("chaos: the network to Cassandra {told}");
+    let (faults, told, healed) = suffer(&world, worker, load).await;
+    told.report(format!("the network to Cassandra {faults}"), Some(healed), "");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,6 +93,6 @@ async fn a_bad_network_to_redis_is_not_noticed() {
         Servers { redis_address: Some(proxy.address()), proxy: Some(proxy), ..Servers::default() }
     };
     let (world, worker, load) = behind(servers).await;
-    let told = suffer(&world, worker, load).await;
-    println!("chaos: the network to Redis {told}");
+    let (faults, told, healed) = suffer(&world, worker, load).await;
+    told.report(format!("the network to Redis {faults}"), Some(healed), "");
 }

@@ -60,10 +60,8 @@ async fn poison_is_set_aside_once_for_each_projection_and_all_else_counts() {
     let told = load.check(&world, &[]).await;
     let healed = healed(&[&other]).await;
     assert_eq!(dead_letters(&other).await, of_every_projection(&injected));
-    println!(
-        "chaos: {SOME} records of poison, and a worker killed | {told} | {SOME} dead letters for each \
-         projection; no lag {healed:.1?} after the load"
-    );
+    let note = format!("{SOME} dead letters for each projection");
+    told.report(format!("{SOME} records of poison, and a worker killed"), Some(healed), note);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,8 +104,8 @@ async fn nothing_but_poison_halts_its_partition_which_says_so_and_goes_on_when_t
     let told = load.check(&world, &[]).await;
     let healed = healed(&[&worker]).await;
     assert_eq!(dead_letters(&worker).await, of_every_projection(&injected));
-    println!(
-        "chaos: {TOO_MANY} records of poison in one partition, halted and resumed | {told} | \
-         {TOO_MANY} dead letters for each projection; no lag {healed:.1?} after the load"
-    );
+    let faults =
+        format!("{TOO_MANY} records of poison in one partition, which halts and is resumed");
+    let note = format!("{TOO_MANY} dead letters for each projection");
+    told.report(faults, Some(healed), note);
 }

@@ -39,10 +39,7 @@ async fn workers_that_come_and_go_every_two_seconds_change_no_number() {
     let mut workers = vec![&host];
     workers.extend(&guests);
     let healed = healed(&workers).await;
-    println!(
-        "chaos: {GUESTS} workers came and went, one every 2 s | {told} | no lag {healed:.1?} after \
-         the load"
-    );
+    told.report(format!("{GUESTS} workers come and go, one every 2 s"), Some(healed), "");
 }
 
 /// The new processes are there before the old ones are told to end, as in any rolling update.
@@ -62,8 +59,6 @@ async fn an_update_of_every_role_drops_no_request() {
     let told = load.check(&world, &[]).await;
     assert_eq!(told.unknown, 0, "requests without an answer");
     let healed = healed(&[&worker]).await;
-    println!(
-        "chaos: ingest, query and worker ended by SIGTERM {UPDATES} times | {told} | ended within \
-         {slowest:.1?}; no lag {healed:.1?} after the load"
-    );
+    let faults = format!("every role ended by SIGTERM {UPDATES} times, beside a new one");
+    told.report(faults, Some(healed), format!("each ended within {slowest:.1?}"));
 }

@@ -50,7 +50,7 @@ async fn one_worker_becomes_three_and_then_two_and_no_number_changes() {
     third.stop().await;
     shared(&[&first, &second], PARTITIONS).await;
     let told = load.check(&world, &[pump]).await;
-    println!("chaos: workers 1, 3, 2, with shares of {shares:.2?} | {told}");
+    told.report("workers scaled 1, 3, 2", None, format!("shares of three: {shares:.2?}"));
 }
 
 /// With the cooperative protocol a partition that stays where it is does not stand still.

@@ -41,11 +41,7 @@ async fn tables_that_are_killed_hold_up_no_write_and_catch_up() {
     world.servers.cassandra.as_mut().unwrap().restart();
     let told = load.check(&world, &[]).await;
     let healed = healed(&[&worker]).await;
-    println!(
-        "chaos: Cassandra killed for {:?} | {told} | no \
-         lag {healed:.1?} after the load",
-        outage()
-    );
+    told.report(format!("Cassandra killed for {:?}", outage()), Some(healed), "");
 }
 
 /// Requests time out, and what they asked for is done later all the same.
@@ -59,9 +55,5 @@ async fn tables_that_freeze_apply_writes_late_and_nothing_counts_twice() {
     node.thaw();
     let told = load.check(&world, &[]).await;
     let healed = healed(&[&worker]).await;
-    println!(
-        "chaos: Cassandra frozen for {:?} | {told} | no \
-         lag {healed:.1?} after the load",
-        outage()
-    );
+    told.report(format!("Cassandra frozen for {:?}", outage()), Some(healed), "");
 }

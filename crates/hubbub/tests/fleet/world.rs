@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeSet,
-    env, fmt, mem,
+    env,
+    fmt::Display,
+    mem,
     path::Path,
     process::{Command, Output},
     time::{Duration, Instant},
@@ -15,7 +17,7 @@ use hubbub_testkit::{
     answer::Answer,
     client::{Client, eventually},
     fleet::{Addresses, Fleet},
-    load::{Door, Pump, Reader, Writer},
+    load::{Door, Pump, Reader, Writer, report},
     operations::{Metrics, Operations},
     process::{Process, Signal},
     proxy::Proxy,
@@ -318,10 +320,10 @@ pub struct Told {
     pub unknown: usize,
 }
 
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { acknowledged, unknown } = self;
-        write!(f, "{acknowledged} acknowledged, {unknown} unknown, lost 0, duplicated 0")
+impl Told {
+    /// Prints the scenario's line of the table of `make chaos`.
+    pub fn report(&self, faults: impl Display, healed: Option<Duration>, note: impl Display) {
+        report(faults, self.acknowledged, self.unknown, healed, note);
     }
 }
 
