@@ -46,7 +46,7 @@ def pod_faults(pod, documents):
     for volume in volumes.values():
         source = ("ConfigMap", volume["configMap"]["name"]) if "configMap" in volume else None
         source = ("Secret", volume["secret"]["secretName"]) if "secret" in volume else source
-        if source not in names:
+        if "emptyDir" not in volume and source not in names:
             yield f"the volume {volume['name']} is of {source}, which is not there"
     for mount in container.get("volumeMounts", []):
         if mount["name"] not in volumes:

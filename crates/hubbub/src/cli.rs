@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::{
+    collections::BTreeSet,
     env,
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -12,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
 
 use crate::{
-    client::Client,
+    client::{Client, Rebuild},
     demo, fleet,
     operations::{Resume, Start},
     process::{self, base_url},
@@ -35,6 +36,9 @@ Examples:
   hubbub dead-letters list                        what could not be folded
   hubbub dead-letters repair 3 17 <repaired.pb    appends what one should have said
   hubbub resume --projection posts                lets halted partitions go on
+  hubbub rebuild --projection posts               folds it anew, beside what is read
+  hubbub explain post 123                         which events made it what it is
+  hubbub verify                                   recomputes what is read, and compares
 
 Exit codes: 0 clean, 1 failed, 2 usage or settings.";
 
@@ -78,7 +82,7 @@ enum Serve {
     /// Run projections: fold the events in Kafka into the tables in Cassandra
     Worker {
         /// Only these; `worker.projections` in the settings
-        #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = projection)]
+        #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = ProjectionName::find)]
         projections: Option<Vec<ProjectionName>>,
     },
     /// Serve the read API: answers from the tables in Cassandra
@@ -122,11 +126,59 @@ enum Once {
         #[command(flatten)]
         operations: OperationsArgs,
     },
+    /// Fold a projection anew from the log, beside the tables that are read, then read that
+    ///
+    /// Goes on with what was begun. The tables that were read before are kept, and followed,
+    /// until they are dropped.
+    Rebuild {
+        /// The projection
+        #[arg(long, value_name = "NAME", value_parser = ProjectionName::find)]
+        projection: ProjectionName,
+        /// Do not hold the new tables against those that are read
+        #[arg(long, conflicts_with_all = ["rollback", "drop"])]
+        no_compare: bool,
+        /// Leave it at the new tables, and do not read them yet
+        #[arg(long, conflicts_with_all = ["rollback", "drop"])]
+        no_switch: bool,
+        /// Read the tables again that were read before
+        #[arg(long, conflicts_with = "drop")]
+        rollback: bool,
+        /// Drop the tables that are not read
+        #[arg(long)]
+        drop: bool,
+        #[command(flatten)]
+        operations: OperationsArgs,
+    },
+    /// Show which events made something what it is, and how old each copy of it is
+    #[command(subcommand)]
+    Explain(Explain),
+    /// Recompute what is read from the log, and tell every row that differs: exit code 0 or 1
+    Verify {
+        /// Only this projection
+        #[arg(long, value_name = "NAME", value_parser = ProjectionName::find)]
+        projection: Option<ProjectionName>,
+        /// Only what these partitions of the log make
+        #[arg(long, value_name = "N,…", value_delimiter = ',')]
+        partitions: Option<Vec<i32>>,
+        #[command(flatten)]
+        operations: OperationsArgs,
+    },
     /// Post, like and read against a running hubbub, and verify every answer
     Demo {
         /// Where its API is; by default `http.listen` of the settings
         #[arg(long, value_name = "URL")]
         url: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Explain {
+    /// A post: its text, analysis and likes
+    Post {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        operations: OperationsArgs,
     },
 }
 
@@ -209,14 +261,6 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn projection(name: &str) -> Result<ProjectionName, String> {
-    let known = ProjectionName::ALL.into_iter();
-    known.clone().find(|known| known.as_str() == name).ok_or_else(|| {
-        let known: Vec<_> = known.map(ProjectionName::as_str).collect();
-        format!("there is no such projection: {} are allowed", known.join(", "))
-    })
-}
-
 fn role(name: &str) -> Result<Role, String> {
     let roles = [Role::Ingest, Role::Worker, Role::Query];
     let found = roles.into_iter().find(|role| role.name() == Some(name));
@@ -282,6 +326,24 @@ fn once(command: Once, sources: &Sources) -> anyhow::Result<()> {
             Once::Resume { projection, partition, accept_dead_letters, operations } => {
                 let what = Resume { projection, partition, accept_dead_letters };
                 client(operations)?.resume(&what).await
+            }
+            Once::Rebuild { projection, no_compare, no_switch, rollback, drop, operations } => {
+                let client = client(operations)?;
+                let how = Rebuild { is_compared: !no_compare, is_switched: !no_switch };
+                match (rollback, drop) {
+                    (true, _) => client.roll_back(projection).await,
+                    (_, true) => client.drop_build(projection).await,
+                    (false, false) => client.rebuild(projection, how).await,
+                }
+            }
+            Once::Explain(Explain::Post { id, operations }) => {
+                client(operations)?.explain_post(&id).await
+            }
+            Once::Verify { projection, partitions, operations } => {
+                let projections =
+                    projection.map_or(ProjectionName::ALL.to_vec(), |projection| vec![projection]);
+                let partitions = partitions.map(BTreeSet::from_iter);
+                client(operations)?.verify(&projections, partitions.as_ref()).await
             }
             Once::Demo { url: Some(url) } => demo::run(&url).await,
             Once::Demo { url: None } => demo::run(&base_url(settings()?.http.listen)).await,

@@ -1,5 +1,8 @@
 //! Talks to the operations port of a running hubbub, for the command line.
 
+mod builds;
+mod explain;
+
 use std::{
     io::{self, Write},
     time::Duration,
@@ -7,9 +10,11 @@ use std::{
 
 use anyhow::{Context, bail};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use reqwest::RequestBuilder;
+use reqwest::{RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+pub use builds::Rebuild;
 
 use crate::operations::{
     DeadLetter, DeadLetterPage, DecodedField, Repair, Repaired, Resume, Resumed, Start, Unreadable,
@@ -142,16 +147,25 @@ impl Client {
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
         let base = &self.base;
+        let response = self.answer(request).await?;
+        let body =
+            response.bytes().await.with_context(|| format!("{base} broke off its answer"))?;
+        serde_json::from_slice(&body)
+            .with_context(|| format!("{base} is no operations port of hubbub"))
+    }
+
+    /// What it answers, where that is no problem.
+    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let base = &self.base;
         let response = request.send().await.with_context(|| {
             format!("{base} does not answer: is hubbub running there? (--url names another place)")
         })?;
         let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
         let body =
             response.bytes().await.with_context(|| format!("{base} broke off its answer"))?;
-        if status.is_success() {
-            return serde_json::from_slice(&body)
-                .with_context(|| format!("{base} is no operations port of hubbub"));
-        }
         let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
         match problem["detail"].as_str() {
             Some(detail) => bail!("{detail}"),

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod fleet;
 pub mod operations;
 pub mod process;
+pub mod reading;
 pub mod services;
 pub mod settings;
 pub mod telemetry;

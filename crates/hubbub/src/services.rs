@@ -1,12 +1,7 @@
 //! The parts of a process and how they hang together: the only place that knows all of
 //! them.
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use futures::{
@@ -19,14 +14,14 @@ use hubbub_ingest::Ingest;
 use hubbub_projections::{Analysis, Likes, Posts};
 use hubbub_query::{Answers, Query};
 use hubbub_store::{
-    Engine, Error as StoreError, Progress, RedisCache, Rows, Store, StoreSettings, Watched,
-    frontiers_table, load_frontiers,
+    Engine, Error as StoreError, Progress, RedisCache, StoreSettings, Watched, frontiers_table,
+    load_frontiers,
 };
 use hubbub_stream::{DataFolder, DataFolderError, Log, LogSettings};
-use hubbub_tables::{Build, Receipts};
 use hubbub_web::{BindError, Drain, Edge, Server};
-use hubbub_worker::{Handle, Observer, Report, Turn};
+use hubbub_worker::{Observer, Report, Supervisor, Turn};
 use tokio::{
+    sync::Semaphore,
     task::JoinHandle,
     time::{Instant, sleep, timeout, timeout_at},
 };
@@ -36,13 +31,11 @@ use tokio_util::{
 };
 
 use crate::{
-    operations::{Operations, Parts, Phase},
+    operations::{Caches, Maintenance, Operations, Parts, Phase},
+    reading::{Reading, every_build},
     settings::{CacheKind, LogKind, ProjectionName, Role, Settings, ShutdownSettings, StoreKind},
     telemetry::{Metrics, watch_dead_letters},
 };
-
-/// The build of every projection's tables.
-const BUILD: Build = 1;
 
 /// What the operations port still gets when all else has ended.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -51,8 +44,6 @@ const LAST_BATCHES: Duration = Duration::from_secs(1);
 /// How long dropped batches may take to be gone, and the log to write what it has taken.
 const ABANDON: Duration = Duration::from_millis(500);
 const FLUSH: Duration = Duration::from_secs(3);
-/// Between the tries of a write API to connect to the tables, each of which waits itself.
-const RECONNECT_WAIT: Duration = Duration::from_secs(5);
 
 /// Why a process does not start.
 #[derive(Debug, thiserror::Error)]
@@ -88,12 +79,12 @@ pub struct Services {
     operations: Serving,
     state: Operations,
     log: Arc<dyn Log>,
-    workers: Vec<Handle>,
+    workers: Vec<Supervisor>,
     stop_workers: DropGuard,
     abandon: DropGuard,
     _upkeep: AbortOnDropHandle<()>,
     _letters: Option<AbortOnDropHandle<()>>,
-    _connecting: Option<AbortOnDropHandle<()>>,
+    _following: AbortOnDropHandle<()>,
 }
 
 /// A port that is served.
@@ -134,16 +125,10 @@ impl Services {
             _ => Some(Engine::from_config(store_settings(&settings, data.as_ref())).await?),
         };
         let log = open_log(&settings, data.as_ref(), store.as_ref()).await?;
-        let tables = ReadTables::new(&settings);
-        let connecting = match &store {
-            Some(store) => {
-                tables.connect(store, &settings).await?;
-                None
-            }
-            None => Some(AbortOnDropHandle::new(tokio::spawn(
-                tables.clone().connect_late(settings.clone()),
-            ))),
-        };
+        let reading = Reading::new(settings.http.max_connections.get());
+        if let Some(store) = &store {
+            reading.connect(store, settings.store.kind).await?;
+        }
 
         let redis = match settings.cache.kind {
             CacheKind::Redis if role != Role::Ingest => {
@@ -162,7 +147,7 @@ impl Services {
                     role.queries().then(|| answers.clone()),
                 ),
                 settings: &settings,
-                observer: observer(tables.progress.clone()),
+                observer: observer(reading.progress.clone()),
                 turn: Turn::default(),
                 stop: stop.clone(),
                 abandon: abandon.clone(),
@@ -181,27 +166,45 @@ impl Services {
             needs_log: role != Role::Query,
             frontiers: store.as_ref().map(frontiers_table).transpose()?,
             workers: workers.clone(),
+            maintenance: store.clone().filter(|_| role.folds()).map(|store| Maintenance {
+                store,
+                runner: settings.worker.runner.clone(),
+                verifying: Arc::new(Semaphore::new(1)),
+            }),
+            store: store.clone(),
+            caches: Caches {
+                answers: role.queries().then(|| answers.clone()),
+                redis: redis.clone(),
+            },
         });
 
         let mut routes = Router::new();
         if role.ingests() {
             routes = routes.merge(hubbub_ingest::router(Ingest {
                 log: Arc::clone(&log),
-                receipts: Arc::clone(&tables.receipts),
-                progress: tables.progress.clone(),
-                settings: settings.ingest,
+                receipts: Arc::clone(&reading.receipts),
+                progress: reading.progress.clone(),
+                settings: settings.ingest.clone(),
             }));
         }
-        if let Some(store) = store.filter(|_| role.queries()) {
-            routes = routes.merge(hubbub_query::router(Query {
+        let mut reader = None;
+        if let Some(store) = store.clone().filter(|_| role.queries()) {
+            let (reads, its_reader) = hubbub_query::router(Query {
                 store,
                 log: Arc::clone(&log),
-                progress: tables.progress,
+                progress: reading.progress.clone(),
                 answers,
                 redis,
-                settings: settings.query,
-            })?);
+                settings: settings.query.clone(),
+            })?;
+            routes = routes.merge(reads);
+            reader = Some(its_reader);
         }
+        let following = match store {
+            Some(store) => tokio::spawn(reading.follow(store, reader)),
+            None => tokio::spawn(reading.connect_late(store_settings(&settings, None))),
+        };
+        let following = AbortOnDropHandle::new(following);
         let api = api.map(|api| serve(api, Edge::new(routes, &settings.http), finish));
         state.enter(Phase::Serving);
         Ok(Self {
@@ -214,7 +217,7 @@ impl Services {
             abandon,
             _upkeep: upkeep,
             _letters: letters,
-            _connecting: connecting,
+            _following: following,
         })
     }
 
@@ -257,11 +260,11 @@ impl Services {
         }
 
         drop(self.stop_workers);
-        let ended = join_all(self.workers.iter().map(Handle::join));
+        let ended = join_all(self.workers.iter().map(Supervisor::join));
         if timeout_at(deadline, ended).await.is_err() {
             tracing::warn!("batches in flight are dropped; they will be replayed");
             drop(self.abandon);
-            let ended = join_all(self.workers.iter().map(Handle::join));
+            let ended = join_all(self.workers.iter().map(Supervisor::join));
             let _ = timeout(ABANDON, ended).await;
         }
         if timeout(FLUSH, self.log.close()).await.is_err() {
@@ -330,9 +333,12 @@ async fn floors(
 ) -> Result<HashMap<TopicPartition, Offset>, StoreError> {
     let mut floors = HashMap::new();
     for projection in ProjectionName::ALL {
-        for (of, (frontier, identity)) in load_frontiers(store, projection.as_str(), BUILD).await? {
+        for build in every_build(store, projection).await? {
+            let of_build = load_frontiers(store, projection.as_str(), build).await?;
             // The frontiers of another log say nothing of this one; the worker refuses it.
-            if identity == data.identity() {
+            let of_this_log =
+                of_build.into_iter().filter(|(_, (_, identity))| *identity == data.identity());
+            for (of, (frontier, _)) in of_this_log {
                 let floor = floors.entry(of).or_insert(frontier);
                 *floor = frontier.max(*floor);
             }
@@ -341,54 +347,13 @@ async fn floors(
     Ok(floors)
 }
 
-/// What the tables tell the APIs of how far the projections are.
-#[derive(Clone)]
-struct ReadTables {
-    /// Of every projection, those included that do not run here.
-    progress: Progress,
-    receipts: Arc<OnceLock<Arc<dyn Rows<Receipts>>>>,
-}
-
-impl ReadTables {
-    fn new(settings: &Settings) -> Self {
-        let projections = ProjectionName::ALL.map(|name| (name.as_str(), BUILD));
-        let progress = Progress::new(projections.to_vec(), settings.http.max_connections.get());
-        Self { progress, receipts: Arc::default() }
-    }
-
-    async fn connect(&self, store: &Engine, settings: &Settings) -> Result<(), StoreError> {
-        let receipts = store.table::<Receipts>(BUILD)?;
-        self.progress.refresh(store).await?;
-        // Projections that run elsewhere tell of themselves by the store alone.
-        if settings.store.kind == StoreKind::Cassandra {
-            self.progress.spawn_poller(store.clone());
-        }
-        // Set once: a store is connected once.
-        let _ = self.receipts.set(receipts);
-        Ok(())
-    }
-
-    /// Connects as soon as the store can be used.
-    async fn connect_late(self, settings: Settings) {
-        loop {
-            let connected = async {
-                let store = Engine::from_config(store_settings(&settings, None)).await?;
-                self.connect(&store, &settings).await
-            };
-            let Err(error) = connected.await else {
-                return;
-            };
-            tracing::warn!(%error, "writes are taken, and those that wait get no outcome");
-            sleep(RECONNECT_WAIT).await;
-        }
-    }
-}
-
 fn observer(progress: Progress) -> Observer {
-    Arc::new(move |projection, of, report| match report {
-        Report::Advanced(frontier) => progress.advanced(projection, of, frontier),
-        Report::Halted(halt) => progress.halted(projection, of, Some(halt.reason.to_string())),
-        Report::Resumed => progress.halted(projection, of, None),
+    Arc::new(move |projection, build, of, report| match report {
+        Report::Advanced(frontier) => progress.advanced(projection, build, of, frontier),
+        Report::Halted(halt) => {
+            progress.halted(projection, build, of, Some(halt.reason.to_string()));
+        }
+        Report::Resumed => progress.halted(projection, build, of, None),
     })
 }
 
@@ -404,16 +369,15 @@ struct Spawner<'a> {
 }
 
 impl Spawner<'_> {
-    fn spawn_all(&self) -> Vec<Handle> {
+    fn spawn_all(&self) -> Vec<Supervisor> {
         let projections = self.settings.worker.projections.iter();
         projections.map(|projection| self.spawn(*projection)).collect()
     }
 
-    fn spawn(&self, projection: ProjectionName) -> Handle {
+    fn spawn(&self, projection: ProjectionName) -> Supervisor {
         let parts = hubbub_worker::Parts {
             log: Arc::clone(&self.log),
             store: self.store.clone(),
-            build: BUILD,
             settings: self.settings.worker.runner.clone(),
             observer: Arc::clone(&self.observer),
             turn: self.turn.clone(),
@@ -421,9 +385,9 @@ impl Spawner<'_> {
             abandon: self.abandon.clone(),
         };
         match projection {
-            ProjectionName::Posts => hubbub_worker::spawn::<Posts, _>(parts),
-            ProjectionName::Analysis => hubbub_worker::spawn::<Analysis, _>(parts),
-            ProjectionName::Likes => hubbub_worker::spawn::<Likes, _>(parts),
+            ProjectionName::Posts => hubbub_worker::spawn_all::<Posts, _>(parts),
+            ProjectionName::Analysis => hubbub_worker::spawn_all::<Analysis, _>(parts),
+            ProjectionName::Likes => hubbub_worker::spawn_all::<Likes, _>(parts),
         }
     }
 }

@@ -28,7 +28,7 @@ mod routes;
 mod settings;
 mod wait;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, RwLock};
 
 use hubbub_store::{Progress, Rows};
 use hubbub_stream::Log;
@@ -43,7 +43,7 @@ pub struct Ingest {
     /// Where events go.
     pub log: Arc<dyn Log>,
     /// What became of them; read for writes that wait, and there once the store is.
-    pub receipts: Arc<OnceLock<Arc<dyn Rows<Receipts>>>>,
+    pub receipts: Arc<RwLock<Option<Arc<dyn Rows<Receipts>>>>>,
     /// How far the projections are; asked for writes that wait.
     pub progress: Progress,
     /// What an operator has set.

@@ -1,6 +1,8 @@
 //! What became of an event, for the requests that wait for it. The store is asked for nothing else here, so whatever
 //! stands in its way costs the answer and never the write.
 
+use std::sync::PoisonError;
+
 use hubbub_events::Position;
 use hubbub_store::{Need, Waited};
 use hubbub_tables::{Receipts, posts::Receipt};
@@ -28,7 +30,7 @@ impl Ingest {
         if self.progress.wait(&[need], deadline).await != Waited::Passed {
             return None;
         }
-        let receipts = self.receipts.get()?;
+        let receipts = self.receipts.read().unwrap_or_else(PoisonError::into_inner).clone()?;
         match timeout_at(deadline, receipts.heads(&[Receipts::key(at)])).await {
             Ok(Ok(heads)) => {
                 let receipt = heads.into_iter().flatten().next()?.record;

@@ -101,7 +101,7 @@ async fn a_halted_projection_is_not_waited_for() {
     let hub = Harness::new();
     let halt = async {
         let (at, _) = hub.until_appended().await;
-        hub.progress.halted("posts", at.topic_partition(), Some("a newer event".to_owned()));
+        hub.progress.halted("posts", 1, at.topic_partition(), Some("a newer event".to_owned()));
     };
     let started = std::time::Instant::now();
     let (answer, ()) = tokio::join!(send(&hub, CREATE, "wait=10"), halt);
@@ -120,7 +120,7 @@ async fn another_events_receipt_is_not_taken_for_this_ones() {
             reason: Reason::None,
         };
         hub.receipts.put(at, receipt);
-        hub.progress.advanced("posts", at.topic_partition(), at.offset);
+        hub.progress.advanced("posts", 1, at.topic_partition(), at.offset);
     };
     let (answer, ()) = tokio::join!(send(&hub, CREATE, "wait=10"), foreign);
     assert_plain(&answer);

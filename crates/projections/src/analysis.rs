@@ -59,6 +59,7 @@ impl projection::Tables for Tables {
 
 impl Projection for Analysis {
     const NAME: &'static str = "analysis";
+    const FOLD: i32 = 1;
     const TOPIC: Topic = Topic::Posts;
     type Event = Event;
     type Tables = Tables;

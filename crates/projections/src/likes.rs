@@ -36,6 +36,7 @@ impl projection::Tables for Tables {
 
 impl Projection for Likes {
     const NAME: &'static str = "likes";
+    const FOLD: i32 = 1;
     const TOPIC: Topic = Topic::Posts;
     type Event = PostEvent;
     type Tables = Tables;

@@ -56,6 +56,7 @@ impl projection::Tables for Tables {
 
 impl Projection for Posts {
     const NAME: &'static str = "posts";
+    const FOLD: i32 = 1;
     const TOPIC: Topic = Topic::Posts;
     type Event = Event;
     type Tables = Tables;

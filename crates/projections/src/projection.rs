@@ -9,6 +9,9 @@ use crate::{Interrupt, View};
 pub trait Projection: Send + Sync + 'static {
     /// Its name: in frontiers, consumer groups, metrics and settings.
     const NAME: &'static str;
+    /// The version of its fold: counts up with whatever changes what it writes, as two
+    /// versions must not write the same tables.
+    const FOLD: i32;
     /// The topic it follows.
     const TOPIC: Topic;
 

@@ -45,7 +45,7 @@ async fn prepare(api: Arc<Api>, id: String, within: TopicPartition, floor: Floor
     let floor = floor.of(Source::Analysis, within);
     let partition = (id,);
     let wanted = Wanted { partition: &partition, frontier, floor };
-    let Some(analysis) = api.analyses.read(wanted).await? else {
+    let Some(analysis) = api.tables().analyses.read(wanted).await? else {
         return Ok(None);
     };
     let parts = vec![Reading::of(Source::Analysis, Some(&analysis), frontier)];
@@ -69,7 +69,7 @@ async fn absent(api: &Api, id: &str, within: TopicPartition, as_of: Offset) -> P
     reflected.frontier(Source::Analysis, within, as_of);
     let posts_as_of = api.consistency.frontier(Source::Posts, within);
     reflected.frontier(Source::Posts, within, posts_as_of);
-    let problem = match api.posts.head(id).await {
+    let problem = match api.tables().posts.head(id).await {
         Err(error) => return store_problem(error),
         Ok(None) => post_not_found(id),
         Ok(Some(head)) => {

@@ -44,10 +44,11 @@ pub(crate) async fn posts(
         reflected.row(Source::Posts, api.consistency.partition_of(post_id), row.stamp);
         !row.record.gone
     };
-    let found = page.read(&*api.by_author, &partition, api.page_rows, shows).await?;
+    let tables = api.tables();
+    let found = page.read(&*tables.by_author, &partition, api.page_rows, shows).await?;
 
     let ids: Vec<_> = found.rows.into_iter().map(|((_, post_id), _)| (post_id,)).collect();
-    let read = api.posts.read(&ids).await.map_err(store_problem)?;
+    let read = tables.posts.read(&ids).await.map_err(store_problem)?;
     let mut items = Vec::with_capacity(ids.len());
     for ((post_id,), post) in ids.into_iter().zip(read) {
         // The list is written before the posts in it, so one of them may be missing or gone.
@@ -85,7 +86,7 @@ pub(crate) async fn analysis(
     }
     let partition = (id.as_str().to_owned(),);
     let most = api.consistency.partitions().count();
-    let sums = api.authors.scan(&partition, None, most).await.map_err(store_problem)?;
+    let sums = api.tables().authors.scan(&partition, None, most).await.map_err(store_problem)?;
     let mut total = AuthorTotals::default();
     for ((partition,), sum) in sums {
         reflected.row(Source::Analysis, posts_partition(partition), sum.stamp);

@@ -1,6 +1,6 @@
 //! What is answered often: posts and analyses, kept for a moment in the form in which they leave.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
@@ -31,6 +31,47 @@ impl Answers {
     pub fn new(settings: &MemoryCacheSettings) -> Self {
         Self(MemoryCache::new(settings, |it| it.weight(), |it, old| it.replaces(old)))
     }
+
+    /// What is kept of a post: its answer, and that about its analysis.
+    #[must_use]
+    pub fn kept_of(&self, post_id: &str) -> Vec<Kept> {
+        let kinds = [(Kind::Post, "post"), (Kind::Analysis, "analysis")];
+        let kept = kinds.into_iter().flat_map(|(kind, answer)| {
+            let found = self.0.peek(&kind.key(post_id));
+            let parts = found.into_iter().flat_map(|(prepared, age)| {
+                let parts = prepared.parts.iter().map(|part| Kept {
+                    answer,
+                    projection: part.source.name(),
+                    reflects: part.stamp.offset(),
+                    as_of: part.as_of,
+                    age,
+                });
+                parts.collect::<Vec<_>>()
+            });
+            parts.collect::<Vec<_>>()
+        });
+        kept.collect()
+    }
+
+    /// Drops all of them.
+    pub(crate) fn forget_all(&self) {
+        self.0.forget_all();
+    }
+}
+
+/// A part of an answer that is kept in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// What is answered with it.
+    pub answer: &'static str,
+    /// The projection that the part is of.
+    pub projection: &'static str,
+    /// The offset of the last event in it; −1: none.
+    pub reflects: Offset,
+    /// It lacks nothing up to there.
+    pub as_of: Offset,
+    /// For how long it has been kept.
+    pub age: Duration,
 }
 
 impl Watcher for Answers {

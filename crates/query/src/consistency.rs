@@ -23,6 +23,7 @@ use http::{HeaderName, HeaderValue, request::Parts};
 use hubbub_events::{LogIdentity, Offset, Stamp, Timestamp, Topic, TopicPartition, partition_of};
 use hubbub_store::{Need, Progress, Waited};
 use hubbub_stream::Log;
+use hubbub_tables::Build;
 use hubbub_web::{
     Bound, MAX_WAIT, Prefer, Problem, ProblemType, TOKEN_HEADER, Token, from_headers,
 };
@@ -151,6 +152,11 @@ impl Consistency {
     /// lacks nothing up to there.
     pub(crate) fn frontier(&self, source: Source, of: TopicPartition) -> Offset {
         self.progress.frontier(source.name(), of)
+    }
+
+    /// The build of a projection that is read.
+    pub(crate) fn build(&self, source: Source) -> Build {
+        self.progress.build(source.name())
     }
 
     /// Waits until projections have passed what a request has seen.

@@ -47,7 +47,8 @@ pub(crate) async fn of_post(
         reflected.row(Source::Posts, within, row.stamp);
         true
     };
-    let found = page.read(&*api.events, &partition, api.page_rows, shows).await?;
+    let tables = api.tables();
+    let found = page.read(&*tables.events, &partition, api.page_rows, shows).await?;
 
     let events = found.rows.into_iter().map(|(_, row)| Event::from(row.record)).collect();
     let answer = page.answer(uri.path(), events, found.next.as_ref())?;

@@ -21,6 +21,6 @@ mod problems;
 mod receipts;
 mod settings;
 
-pub use api::{Query, router};
-pub use cached::Answers;
+pub use api::{Query, Reader, router};
+pub use cached::{Answers, Kept};
 pub use settings::QuerySettings;

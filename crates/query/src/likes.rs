@@ -33,12 +33,13 @@ pub(crate) async fn of_post(
     api.require_live(id.as_str(), &mut reflected).await?;
     let within = api.consistency.partition_of(id.as_str());
     reflected.frontier(Source::Likes, within, api.consistency.frontier(Source::Likes, within));
+    let tables = api.tables();
     let partition = (id.as_str().to_owned(),);
     let shows = |_: &_, row: &Stored<Like>| {
         reflected.row(Source::Likes, within, row.stamp);
         row.record.liked
     };
-    let found = page.read(api.posts.likes(), &partition, api.page_rows, shows).await?;
+    let found = page.read(tables.posts.likes(), &partition, api.page_rows, shows).await?;
 
     let likers = found.rows.into_iter().map(|((user_id,), _)| Liker { user_id }).collect();
     let answer = page.answer(uri.path(), likers, found.next.as_ref())?;

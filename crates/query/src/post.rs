@@ -53,9 +53,10 @@ async fn prepare(api: Arc<Api>, id: String, within: TopicPartition, floor: Floor
     let posts = api.consistency.frontier(Source::Posts, within);
     let likes = api.consistency.frontier(Source::Likes, within);
     let partition = (id,);
+    let tables = api.tables();
     let (post, liked) = read_both(
         (
-            &api.posts.posts,
+            &tables.posts.posts,
             Wanted {
                 partition: &partition,
                 frontier: posts,
@@ -63,7 +64,7 @@ async fn prepare(api: Arc<Api>, id: String, within: TopicPartition, floor: Floor
             },
         ),
         (
-            &api.posts.likes,
+            &tables.posts.likes,
             Wanted {
                 partition: &partition,
                 frontier: likes,

@@ -86,7 +86,7 @@ async fn settled(
     let mut patience = api.absent.begin(Source::Posts, within);
     loop {
         let as_of = api.consistency.frontier(Source::Posts, within);
-        let heads = api.receipts.heads(&[Receipts::key(receipt.at)]).await;
+        let heads = api.tables().receipts.heads(&[Receipts::key(receipt.at)]).await;
         let found = heads.map_err(store_problem)?.pop().flatten();
         let is_settled = found.is_some() || as_of >= receipt.at.offset;
         if is_settled || !patience.lasts_until(&api.consistency, receipt.at.offset).await {

@@ -42,4 +42,30 @@ impl Store for Engine {
             Self::Cassandra(store) => store.table(build),
         }
     }
+
+    async fn make_build(&self, tables: &[&'static str], build: Build) -> Result<(), Error> {
+        match self {
+            Self::Embedded(store) => store.make_build(tables, build).await,
+            Self::Cassandra(store) => store.make_build(tables, build).await,
+        }
+    }
+
+    async fn open_build(&self, tables: &[&'static str], build: Build) -> Result<(), Error> {
+        match self {
+            Self::Embedded(store) => store.open_build(tables, build).await,
+            Self::Cassandra(store) => store.open_build(tables, build).await,
+        }
+    }
+
+    async fn drop_build(
+        &self,
+        projection: &'static str,
+        tables: &[&'static str],
+        build: Build,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Embedded(store) => store.drop_build(projection, tables, build).await,
+            Self::Cassandra(store) => store.drop_build(projection, tables, build).await,
+        }
+    }
 }

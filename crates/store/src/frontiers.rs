@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use hubbub_events::{LogIdentity, Offset, Topic, TopicPartition};
-use hubbub_tables::{Build, Frontiers};
+use hubbub_tables::{Build, Frontiers as Table};
 
 use crate::{Error, Rows, Store};
 
@@ -14,9 +14,13 @@ const PAGE: usize = 256;
 ///
 /// # Errors
 /// As [`Store::table`].
-pub fn frontiers_table<S: Store>(store: &S) -> Result<Arc<dyn Rows<Frontiers>>, Error> {
-    store.table::<Frontiers>(1)
+pub fn frontiers_table<S: Store>(store: &S) -> Result<Arc<dyn Rows<Table>>, Error> {
+    store.table::<Table>(Table::BUILD)
 }
+
+/// By partition of the log: the last offset that is folded and durable, and the log that it
+/// belongs to.
+pub type Frontiers = HashMap<TopicPartition, (Offset, LogIdentity)>;
 
 /// The frontiers of a projection's build: for each partition of the log the last
 /// offset that is folded and durable, and the log that it belongs to. Topics that this
@@ -28,7 +32,7 @@ pub async fn load_frontiers<S: Store>(
     store: &S,
     projection: &str,
     build: Build,
-) -> Result<HashMap<TopicPartition, (Offset, LogIdentity)>, Error> {
+) -> Result<Frontiers, Error> {
     let table = frontiers_table(store)?;
     let of = (projection.to_owned(), build);
     let mut frontiers = HashMap::new();

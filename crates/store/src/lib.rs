@@ -6,6 +6,7 @@
 //! it repeated reads, [`Watched`] tells caches of writes, and [`Progress`] tells readers how
 //! far the projections are.
 
+mod builds;
 pub mod cache;
 pub mod cassandra;
 pub mod embedded;
@@ -18,13 +19,14 @@ mod timing;
 mod tls;
 mod watched;
 
+pub use builds::{load_builds, store_builds};
 pub use cache::{
     Cached, MemoryCache, Partitions, RedisCache, RedisSettings, Snapshot, Wanted, read_both,
 };
 pub use cassandra::{CassandraSettings, CassandraStore};
 pub use embedded::EmbeddedStore;
 pub use engine::Engine;
-pub use frontiers::{frontiers_table, load_frontiers};
+pub use frontiers::{Frontiers, frontiers_table, load_frontiers};
 pub use port::{Error, Rows, Store};
 pub use progress::{Need, Progress, Waited};
 pub use settings::{EmbeddedSettings, MemoryCacheSettings, StoreSettings};

@@ -23,6 +23,39 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// # Errors
     /// Where the table is missing or has other columns than declared.
     fn table<T: Table>(&self, build: Build) -> Result<Arc<dyn Rows<T>>, Error>;
+
+    /// Makes the tables of a later build than the first where they are missing, and opens
+    /// them. For one process at a time; it may do so again.
+    ///
+    /// # Errors
+    /// Where a table is unknown or has no builds, or the store does not answer.
+    fn make_build(
+        &self,
+        tables: &[&'static str],
+        build: Build,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Opens the tables of a build, which may have been made since this store was opened.
+    ///
+    /// # Errors
+    /// Where one is missing or has other columns than declared, or the store does not answer.
+    fn open_build(
+        &self,
+        tables: &[&'static str],
+        build: Build,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Drops the tables of a build, and all that is kept of how far a projection folded it.
+    /// The build must not be in use, and its number not be used again.
+    ///
+    /// # Errors
+    /// Where the store does not answer; then some may be left.
+    fn drop_build(
+        &self,
+        projection: &'static str,
+        tables: &[&'static str],
+        build: Build,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// The operations on one table, all of them plural: the store owns the concurrency.
@@ -55,6 +88,17 @@ pub trait Rows<T: Table>: Send + Sync {
         after: Option<&T::Clustering>,
         limit: usize,
     ) -> Result<Vec<(T::Clustering, Stored<T::Row>)>, Error>;
+
+    /// At most `limit` keys of partitions that hold anything, in an order of the store's own,
+    /// from the first one behind `after` on: for whoever reads a whole table.
+    ///
+    /// # Errors
+    /// Where the store does not answer.
+    async fn partitions(
+        &self,
+        after: Option<&T::Partition>,
+        limit: usize,
+    ) -> Result<Vec<T::Partition>, Error>;
 
     /// Writes changes; each is atomic, all of them together are not. When this returns
     /// they are durable. A head or row whose stamp is not above the stored one's is

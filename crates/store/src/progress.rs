@@ -1,8 +1,10 @@
 //! What a process knows of how far projections are, and waiting for them.
 
+mod known;
+
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -14,10 +16,15 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
+use self::known::{Everything, Known, Reading, set_halted};
 use crate::{Error, Store, load_frontiers};
 
 /// How often the poller reads frontiers while anyone waits.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// A build that lacks no more records of any partition may catch up while readers wait.
+const NEAR: Offset = 10_000;
+/// How long readers are told nothing new while another build catches up the last bit.
+const SWITCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A position that a projection must have passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,8 +62,8 @@ pub enum Waited {
     },
 }
 
-/// The frontiers as this process knows them. They only ever go up; what is not known
-/// yet is −1.
+/// The frontiers of the builds that are read, as this process knows them. They only ever go
+/// up, also where another build is read from then on; what is not known yet is −1.
 ///
 /// Where the workers run in this process they tell it themselves, by
 /// [`Progress::advanced`] and [`Progress::halted`]. Elsewhere it is read from the
@@ -65,17 +72,10 @@ pub enum Waited {
 pub struct Progress(Arc<Shared>);
 
 struct Shared {
-    projections: Vec<(&'static str, Build)>,
-    partitions: Mutex<HashMap<(&'static str, TopicPartition), watch::Sender<Known>>>,
+    known: Mutex<Everything>,
     places: Semaphore,
     /// How many wait now: the poller sleeps while it is 0.
     waiting: watch::Sender<usize>,
-}
-
-#[derive(Debug, Clone)]
-struct Known {
-    frontier: Offset,
-    halted: Option<String>,
 }
 
 impl Progress {
@@ -83,40 +83,57 @@ impl Progress {
     /// `max_waiters` wait at a time.
     #[must_use]
     pub fn new(projections: Vec<(&'static str, Build)>, max_waiters: usize) -> Self {
+        let reading = |(projection, build)| Reading { projection, build, is_held: false };
+        let projections = projections.into_iter().map(reading).collect();
         Self(Arc::new(Shared {
-            projections,
-            partitions: Mutex::default(),
+            known: Mutex::new(Everything {
+                projections,
+                partitions: HashMap::new(),
+                halts: HashMap::new(),
+            }),
             places: Semaphore::new(max_waiters.min(Semaphore::MAX_PERMITS)),
             waiting: watch::Sender::new(0),
         }))
     }
 
-    /// Notes that a projection has folded everything up to an offset, durably.
+    /// Notes that a build of a projection has folded everything up to an offset, durably. Of
+    /// a build that is not read nothing is noted.
     pub fn advanced(
         &self,
         projection: &'static str,
+        build: Build,
         topic_partition: TopicPartition,
         offset: Offset,
     ) {
-        self.update(projection, topic_partition, |known| {
-            let is_further = known.frontier < offset;
-            known.frontier = known.frontier.max(offset);
-            is_further
-        });
+        let mut everything = self.lock();
+        let is_held = everything.reading(projection).is_some_and(|reading| reading.is_held);
+        if everything.is_read(projection, build) && !is_held {
+            everything.partition(projection, topic_partition).send_if_modified(|known| {
+                let is_further = known.frontier < offset;
+                known.frontier = known.frontier.max(offset);
+                is_further
+            });
+        }
     }
 
-    /// Notes why a projection stopped in a partition, or with `None` that it goes on.
+    /// Notes why a build of a projection stopped in a partition, or with `None` that it goes
+    /// on.
     pub fn halted(
         &self,
         projection: &'static str,
+        build: Build,
         topic_partition: TopicPartition,
         reason: Option<String>,
     ) {
-        self.update(projection, topic_partition, |known| {
-            let is_new = known.halted != reason;
-            known.halted = reason;
-            is_new
-        });
+        let mut everything = self.lock();
+        let halt = (projection, build, topic_partition);
+        match &reason {
+            Some(reason) => everything.halts.insert(halt, reason.clone()),
+            None => everything.halts.remove(&halt),
+        };
+        if everything.is_read(projection, build) {
+            set_halted(everything.partition(projection, topic_partition), reason);
+        }
     }
 
     /// The last offset that a projection is known to have folded; −1: none.
@@ -148,9 +165,10 @@ impl Progress {
     /// # Errors
     /// Where the store does not answer.
     pub async fn refresh<S: Store>(&self, store: &S) -> Result<(), Error> {
-        for (projection, build) in &self.0.projections {
-            for (topic_partition, (offset, _)) in load_frontiers(store, projection, *build).await? {
-                self.advanced(projection, topic_partition, offset);
+        let projections = self.lock().projections.clone();
+        for Reading { projection, build, .. } in projections {
+            for (topic_partition, (offset, _)) in load_frontiers(store, projection, build).await? {
+                self.advanced(projection, build, topic_partition, offset);
             }
         }
         Ok(())
@@ -208,13 +226,65 @@ impl Progress {
         }
     }
 
-    fn update(
+    /// The build of a projection that is read; the first where the projection is unknown.
+    #[must_use]
+    pub fn build(&self, projection: &'static str) -> Build {
+        self.lock().reading(projection).map_or(1, |reading| reading.build)
+    }
+
+    /// The build of a projection that is read at first, before anything is known of it.
+    pub fn begin(&self, projection: &'static str, build: Build) {
+        if let Some(reading) = self.lock().reading(projection) {
+            reading.build = build;
+        }
+    }
+
+    /// Goes over to another build of a projection, as soon as it has folded all that readers
+    /// were told of the present one; until then they are told nothing new. `change` makes
+    /// readers read it.
+    ///
+    /// # Errors
+    /// Where the store does not answer, or the build does not come so far in time. Then the
+    /// present one is read as before.
+    pub async fn switch<S: Store>(
         &self,
+        store: &S,
         projection: &'static str,
-        topic_partition: TopicPartition,
-        change: impl FnOnce(&mut Known) -> bool,
-    ) {
-        self.with(projection, topic_partition, |known| known.send_if_modified(change));
+        build: Build,
+        change: impl FnOnce() + Send,
+    ) -> Result<(), Error> {
+        let switched = self.change_over(store, projection, build, change).await;
+        // What was reported meanwhile was passed over.
+        let refreshed = self.refresh(store).await;
+        switched.and(refreshed)
+    }
+
+    async fn change_over<S: Store>(
+        &self,
+        store: &S,
+        projection: &'static str,
+        build: Build,
+        change: impl FnOnce() + Send,
+    ) -> Result<(), Error> {
+        let frontiers = load_frontiers(store, projection, build).await?;
+        if !self.lock().is_covered(projection, &frontiers, NEAR) {
+            return Err(not_there(projection, build));
+        }
+        let _held = Held::begin(self, projection);
+        let deadline = Instant::now() + SWITCH_TIMEOUT;
+        let mut change = Some(change);
+        while change.is_some() {
+            let frontiers = load_frontiers(store, projection, build).await?;
+            self.lock().switch(projection, build, &frontiers, &mut change);
+            if change.is_none() {
+                break;
+            }
+            if Instant::now() > deadline {
+                return Err(not_there(projection, build));
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+        Ok(())
     }
 
     fn with<A>(
@@ -223,24 +293,40 @@ impl Progress {
         topic_partition: TopicPartition,
         f: impl FnOnce(&watch::Sender<Known>) -> A,
     ) -> A {
-        let mut partitions = self.0.partitions.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = partitions
-            .entry((projection, topic_partition))
-            .or_insert_with(|| watch::Sender::new(Known { frontier: -1, halted: None }));
-        f(known)
+        f(self.lock().partition(projection, topic_partition))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Everything> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
-    fn judge(&self, need: &Need) -> Waited {
-        let Need { projection, topic_partition, offset } = *need;
-        if self.frontier >= offset {
-            return Waited::Passed;
+fn not_there(projection: &str, build: Build) -> Error {
+    Error::Transient(format!(
+        "build {build} of {projection} has not caught up with the one that is read"
+    ))
+}
+
+/// Nothing is noted of a projection while this lives.
+struct Held<'a>(&'a Progress, &'static str);
+
+impl<'a> Held<'a> {
+    fn begin(progress: &'a Progress, projection: &'static str) -> Self {
+        let held = Self(progress, projection);
+        held.set(true);
+        held
+    }
+
+    fn set(&self, is_held: bool) {
+        if let Some(reading) = self.0.lock().reading(self.1) {
+            reading.is_held = is_held;
         }
-        match &self.halted {
-            Some(reason) => Waited::Halted { projection, topic_partition, reason: reason.clone() },
-            None => Waited::Behind { projection, topic_partition, frontier: self.frontier },
-        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.set(false);
     }
 }
 

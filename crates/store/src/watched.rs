@@ -57,6 +57,23 @@ impl<S: Store, W: Watcher> Store for Watched<S, W> {
         }
         Ok(Arc::new(WatchedRows { rows, build, watcher: self.watcher.clone() }))
     }
+
+    async fn make_build(&self, tables: &[&'static str], build: Build) -> Result<(), Error> {
+        self.store.make_build(tables, build).await
+    }
+
+    async fn open_build(&self, tables: &[&'static str], build: Build) -> Result<(), Error> {
+        self.store.open_build(tables, build).await
+    }
+
+    async fn drop_build(
+        &self,
+        projection: &'static str,
+        tables: &[&'static str],
+        build: Build,
+    ) -> Result<(), Error> {
+        self.store.drop_build(projection, tables, build).await
+    }
 }
 
 struct WatchedRows<T: Table, W> {
@@ -85,6 +102,14 @@ impl<T: Table, W: Watcher> Rows<T> for WatchedRows<T, W> {
         limit: usize,
     ) -> Result<Vec<(T::Clustering, Stored<T::Row>)>, Error> {
         self.rows.scan(of, after, limit).await
+    }
+
+    async fn partitions(
+        &self,
+        after: Option<&T::Partition>,
+        limit: usize,
+    ) -> Result<Vec<T::Partition>, Error> {
+        self.rows.partitions(after, limit).await
     }
 
     async fn apply(&self, changes: Vec<Change<T>>) -> Result<(), Error> {

@@ -105,3 +105,13 @@ async fn any_history_equals_its_model() {
 async fn concurrent_applies_keep_the_newest() {
     conformance::concurrent_applies_keep_the_newest(&Folder::new().open()).await;
 }
+
+#[tokio::test]
+async fn every_partition_is_listed_once() {
+    conformance::every_partition_is_listed_once(&Folder::new().open()).await;
+}
+
+#[tokio::test]
+async fn a_build_that_is_dropped_is_gone() {
+    conformance::a_build_that_is_dropped_is_gone(&Folder::new().open()).await;
+}

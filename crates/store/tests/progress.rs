@@ -45,8 +45,8 @@ fn soon() -> Instant {
 async fn what_is_passed_is_not_waited_for() {
     let progress = progress();
     assert_eq!(progress.frontier(POSTS, at(0)), -1);
-    progress.advanced(POSTS, at(0), 7);
-    progress.advanced(POSTS, at(0), 5);
+    progress.advanced(POSTS, 1, at(0), 7);
+    progress.advanced(POSTS, 1, at(0), 5);
     assert_eq!(progress.frontier(POSTS, at(0)), 7);
     assert_eq!(progress.frontier(POSTS, at(1)), -1);
     assert_eq!(progress.frontier(LIKES, at(0)), -1);
@@ -64,18 +64,18 @@ async fn waiting_ends_when_every_need_is_met() {
     for (projection, partition, offset) in
         [(LIKES, 0, 3), (POSTS, 0, 2), (POSTS, 2, 9), (POSTS, 1, 0)]
     {
-        progress.advanced(projection, at(partition), offset);
+        progress.advanced(projection, 1, at(partition), offset);
         assert!(wait.as_mut().now_or_never().is_none());
     }
-    progress.advanced(POSTS, at(0), 4);
+    progress.advanced(POSTS, 1, at(0), 4);
     assert_eq!(wait.as_mut().now_or_never(), Some(Waited::Passed));
 }
 
 #[tokio::test(start_paused = true)]
 async fn waiting_ends_at_its_deadline() {
     let progress = progress();
-    progress.advanced(POSTS, at(0), 3);
-    progress.advanced(LIKES, at(0), 1);
+    progress.advanced(POSTS, 1, at(0), 3);
+    progress.advanced(LIKES, 1, at(0), 1);
     let started = Instant::now();
     let waited = progress.wait(&[need(POSTS, 0, 3), need(LIKES, 0, 2)], soon()).await;
     assert_eq!(waited, behind(LIKES, 0, 1));
@@ -88,15 +88,15 @@ async fn a_halt_ends_waiting_for_what_it_holds_up() {
     let needs = [need(POSTS, 0, 3), need(LIKES, 0, 3)];
     let mut wait = Box::pin(progress.wait(&needs, soon()));
     assert!(wait.as_mut().now_or_never().is_none());
-    progress.halted(LIKES, at(0), Some("newer-event".to_owned()));
+    progress.halted(LIKES, 1, at(0), Some("newer-event".to_owned()));
     assert_eq!(wait.as_mut().now_or_never(), Some(halted(LIKES, 0, "newer-event")));
     assert_eq!(progress.wait(&needs, soon()).await, halted(LIKES, 0, "newer-event"));
 
-    progress.advanced(LIKES, at(0), 3);
-    progress.advanced(POSTS, at(0), 3);
+    progress.advanced(LIKES, 1, at(0), 3);
+    progress.advanced(POSTS, 1, at(0), 3);
     assert_eq!(progress.wait(&needs, soon()).await, Waited::Passed);
 
-    progress.halted(LIKES, at(0), None);
+    progress.halted(LIKES, 1, at(0), None);
     let waited = progress.wait(&[need(LIKES, 0, 4)], soon()).await;
     assert_eq!(waited, behind(LIKES, 0, 3));
 }
@@ -113,7 +113,7 @@ async fn the_number_that_wait_is_bounded_and_those_who_leave_make_room() {
     waits.pop();
     let mut third = Box::pin(progress.wait(&needs, soon()));
     assert!(third.as_mut().now_or_never().is_none());
-    progress.advanced(POSTS, at(0), 0);
+    progress.advanced(POSTS, 1, at(0), 0);
     assert_eq!(third.await, Waited::Passed);
     assert_eq!(join_all(waits).await, [Waited::Passed]);
 }
@@ -183,4 +183,56 @@ async fn the_poller_finds_what_another_process_writes() {
     write_frontier(&store, (LIKES, 1), (Topic::Posts.stem(), 1, 3), 9).await;
     assert_eq!(wait.await, Waited::Passed);
     assert_eq!(progress.frontier(LIKES, at(3)), 9);
+}
+
+async fn fold(store: &impl Store, build: i32, partition: i32, offset: i64) {
+    let frontier = Frontier { log_offset: offset, log_identity: "log".to_owned() };
+    let stored = Stored { stamp: Stamp::new(1, offset), record: frontier };
+    let rows = vec![(hubbub_tables::Frontiers::key(at(partition)), stored)];
+    let change = Change { partition: (POSTS.to_owned(), build), head: None, rows };
+    frontiers_table(store).unwrap().apply(vec![change]).await.unwrap();
+}
+
+#[tokio::test]
+async fn readers_go_over_to_another_build_once_it_has_what_they_were_told() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let progress = progress();
+    progress.advanced(POSTS, 1, at(0), 7);
+    progress.advanced(POSTS, 1, at(1), 3);
+    progress.halted(POSTS, 1, at(1), Some("newer-event".to_owned()));
+    progress.advanced(POSTS, 2, at(0), 90);
+    assert_eq!(progress.frontier(POSTS, at(0)), 7, "nobody reads build 2");
+    fold(&store, 2, 0, 9).await;
+    fold(&store, 2, 1, 2).await;
+
+    let is_changed = std::sync::atomic::AtomicBool::new(false);
+    let change = || is_changed.store(true, std::sync::atomic::Ordering::SeqCst);
+    let mut switch = Box::pin(progress.switch(&store, POSTS, 2, change));
+    assert!(tokio::time::timeout(Duration::from_millis(100), &mut switch).await.is_err());
+    progress.advanced(POSTS, 1, at(0), 8);
+    assert_eq!(progress.frontier(POSTS, at(0)), 7, "nothing new is told meanwhile");
+    assert_eq!(progress.build(POSTS), 1);
+    fold(&store, 2, 1, 3).await;
+    switch.await.unwrap();
+    assert!(is_changed.load(std::sync::atomic::Ordering::SeqCst));
+    assert_eq!(progress.build(POSTS), 2);
+    assert_eq!((progress.frontier(POSTS, at(0)), progress.frontier(POSTS, at(1))), (9, 3));
+    assert_eq!(progress.wait(&[need(POSTS, 1, 4)], Instant::now()).await, behind(POSTS, 1, 3));
+    progress.advanced(POSTS, 1, at(0), 20);
+    progress.advanced(POSTS, 2, at(0), 10);
+    assert_eq!(progress.frontier(POSTS, at(0)), 10);
+}
+
+#[tokio::test]
+async fn a_build_that_does_not_catch_up_is_not_read() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let progress = progress();
+    progress.advanced(POSTS, 1, at(0), 7);
+    let switched = progress.switch(&store, POSTS, 2, || panic!("it is not read")).await;
+    let problem = switched.unwrap_err().to_string();
+    assert!(problem.contains("build 2 of posts has not caught up"), "{problem}");
+    progress.advanced(POSTS, 1, at(0), 8);
+    assert_eq!((progress.build(POSTS), progress.frontier(POSTS, at(0))), (1, 8));
 }

@@ -74,24 +74,71 @@ pub struct Attempt {
     pub program: String,
 }
 
-/// Which build of each projection is read. Written by one writer, at wall-clock time.
+/// Which builds each projection has. Written at wall-clock time, by the operator's commands
+/// and at a projection's first start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Builds;
+
+impl Builds {
+    /// Its own build: the table serves all projections.
+    pub const BUILD: Build = 1;
+}
 
 impl Table for Builds {
     const NAME: &'static str = "builds";
     const PARTITION: &'static [&'static str] = &["projection"];
     type Partition = (String,);
     type Clustering = ();
-    type Head = LiveBuild;
+    type Head = ProjectionBuilds;
     type Row = ();
 }
 
-/// The live build of a projection.
+impl ProjectionBuilds {
+    /// Those of a projection that was never rebuilt.
+    #[must_use]
+    pub const fn first(fold: i32) -> Self {
+        Self {
+            live_build: 1,
+            live_fold: fold,
+            next_build: 0,
+            next_fold: 0,
+            previous_build: 0,
+            previous_fold: 0,
+            last_build: 1,
+            schema_version: 0,
+        }
+    }
+
+    /// Those that are of a version of the fold.
+    pub fn of_fold(&self, fold: i32) -> impl Iterator<Item = Build> + use<> {
+        let all = [
+            (self.live_build, self.live_fold),
+            (self.next_build, self.next_fold),
+            (self.previous_build, self.previous_fold),
+        ];
+        let ours = all.into_iter().filter(move |(build, of)| *build != 0 && *of == fold);
+        ours.map(|(build, _)| build)
+    }
+}
+
+/// The builds of a projection, each with the version of the fold that it is of. All of them
+/// are folded; one is read. 0: there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LiveBuild {
-    /// Its number, from 1.
+pub struct ProjectionBuilds {
+    /// The one that is read.
     pub live_build: Build,
-    /// The version of schema.cql that it was made under.
+    /// Its fold's version.
+    pub live_fold: i32,
+    /// The one that is to be read next.
+    pub next_build: Build,
+    /// Its fold's version.
+    pub next_fold: i32,
+    /// The one that was read before, kept to go back to.
+    pub previous_build: Build,
+    /// Its fold's version.
+    pub previous_fold: i32,
+    /// The greatest number that was ever given: none is given twice.
+    pub last_build: Build,
+    /// The version of schema.cql, in the row that keeps it.
     pub schema_version: i32,
 }

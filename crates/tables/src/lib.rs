@@ -13,7 +13,7 @@ pub mod shape;
 pub mod table;
 
 pub use analysis::{AuthorAnalysis, PostAnalysis};
-pub use bookkeeping::{Attempts, Builds, Frontiers};
+pub use bookkeeping::{Attempts, Builds, Frontiers, ProjectionBuilds};
 pub use columns::{Column, ColumnType, columns};
 pub use key::{Key, Part};
 pub use likes::PostLikes;

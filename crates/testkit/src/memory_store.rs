@@ -21,7 +21,7 @@ use std::{
 
 use async_trait::async_trait;
 use hubbub_store::{Error, Rows, Store};
-use hubbub_tables::{Attempts, Build, Change, Stored, Table};
+use hubbub_tables::{Attempts, Build, Change, Frontiers, Stored, Table};
 use tokio::sync::watch;
 
 pub use fate::{Answer, Fate, Kind, Operation, Script};
@@ -133,7 +133,7 @@ impl MemoryStore {
 
     /// Drops a table of a build.
     pub fn drop_table<T: Table>(&self, build: Build) {
-        self.lock().drop_table::<T>(build);
+        self.lock().drop_table(T::NAME, build);
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
@@ -162,6 +162,28 @@ fn lock(tables: &Mutex<Tables>) -> MutexGuard<'_, Tables> {
 impl Store for MemoryStore {
     fn table<T: Table>(&self, build: Build) -> Result<Arc<dyn Rows<T>>, Error> {
         Ok(Arc::new(MemoryRows { store: self.clone(), build, table: PhantomData }))
+    }
+
+    async fn make_build(&self, _: &[&'static str], _: Build) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn open_build(&self, _: &[&'static str], _: Build) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn drop_build(
+        &self,
+        projection: &'static str,
+        tables: &[&'static str],
+        build: Build,
+    ) -> Result<(), Error> {
+        let mut all = self.lock();
+        tables.iter().for_each(|table| all.drop_table(table, build));
+        let of = (projection.to_owned(), build);
+        all.get::<Frontiers>(Frontiers::BUILD).drop_partition(&of);
+        all.get::<Attempts>(Attempts::BUILD).drop_partition(&of);
+        Ok(())
     }
 }
 
@@ -232,6 +254,14 @@ impl<T: Table> Rows<T> for MemoryRows<T> {
         limit: usize,
     ) -> Result<Vec<(T::Clustering, Stored<T::Row>)>, Error> {
         self.read(Kind::Scan, 1, |table| table.scan(of, after, limit)).await
+    }
+
+    async fn partitions(
+        &self,
+        after: Option<&T::Partition>,
+        limit: usize,
+    ) -> Result<Vec<T::Partition>, Error> {
+        self.read(Kind::Partitions, 1, |table| table.partitions(after, limit)).await
     }
 
     async fn apply(&self, changes: Vec<Change<T>>) -> Result<(), Error> {

@@ -20,14 +20,14 @@ use hubbub_tables::{Change, Life, Stored, Table, posts::PostHead, posts::PostVer
 
 pub use history::{any_history_equals_its_model, concurrent_applies_keep_the_newest};
 pub use order::{
-    rows_scan_in_the_tables_order, scans_end_with_their_partition, scans_go_on_behind_a_key,
-    texts_order_by_their_bytes, times_and_texts_order_newest_first,
+    every_partition_is_listed_once, rows_scan_in_the_tables_order, scans_end_with_their_partition,
+    scans_go_on_behind_a_key, texts_order_by_their_bytes, times_and_texts_order_newest_first,
 };
 pub use writes::{
-    a_change_is_seen_whole, a_megabyte_is_one_change, absent_is_absent, builds_are_apart,
-    every_column_comes_back, heads_and_rows_are_apart, keys_may_be_any_text, older_writes_lose,
-    reopening_keeps_everything, results_stand_in_the_order_asked_for, tables_are_apart,
-    thousands_of_changes_at_once,
+    a_build_that_is_dropped_is_gone, a_change_is_seen_whole, a_megabyte_is_one_change,
+    absent_is_absent, builds_are_apart, every_column_comes_back, heads_and_rows_are_apart,
+    keys_may_be_any_text, older_writes_lose, reopening_keeps_everything,
+    results_stand_in_the_order_asked_for, tables_are_apart, thousands_of_changes_at_once,
 };
 
 /// A key that nobody else uses.

@@ -28,7 +28,9 @@ conformance! {
     scans_go_on_behind_a_key
     texts_order_by_their_bytes
     times_and_texts_order_newest_first
+    a_build_that_is_dropped_is_gone
     a_change_is_seen_whole
+    every_partition_is_listed_once
     a_megabyte_is_one_change
     absent_is_absent
     builds_are_apart

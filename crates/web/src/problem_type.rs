@@ -81,6 +81,8 @@ problem_types! {
     RequestTimeout = "request-timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
     /// The id belongs to another post, or did.
     IdTaken = "id-taken", CONFLICT, "The id is taken";
+    /// What is asked for does not go with the builds that there are.
+    BuildConflict = "build-conflict", CONFLICT, "The builds do not allow this";
     /// The post was deleted.
     PostDeleted = "post-deleted", GONE, "The post was deleted";
     /// The post has another version than `If-Match` names.

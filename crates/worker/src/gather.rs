@@ -5,7 +5,7 @@ use hubbub_projections::{Mode, Tables, View, Visitor};
 use hubbub_tables::Table;
 
 /// Does the same to every view, whatever part its table plays.
-trait Each {
+pub(crate) trait Each {
     fn each<T: Table>(&mut self, view: &mut View<T>);
 }
 
@@ -21,7 +21,8 @@ impl<'a, E: Each> Visitor<'a> for Every<E> {
     }
 }
 
-fn ask<E: Each>(tables: &mut impl Tables, question: E) -> E {
+/// Asks every view, or tells it something.
+pub(crate) fn ask<E: Each>(tables: &mut impl Tables, question: E) -> E {
     let mut every = Every(question);
     tables.visit(&mut every);
     every.0

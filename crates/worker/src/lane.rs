@@ -367,17 +367,14 @@ impl<P: Projection, S: Store> Lane<P, S> {
                 Some(error) => self.retry.wait(&error.to_string()).await,
             }
         }
-        metric::dead_letters(P::NAME, count);
+        metric::dead_letters(P::NAME, self.context.build, count);
         Ok(())
     }
 
     fn count(&mut self, records: usize, outcomes: &[Outcome]) {
         let tally = Tally::of(outcomes);
         metric::batch(P::NAME, records);
-        metric::records(P::NAME, self.of, "applied", tally.applied);
-        metric::records(P::NAME, self.of, "skipped", tally.skipped);
-        metric::records(P::NAME, self.of, "rejected", tally.rejected);
-        metric::records(P::NAME, self.of, "dead-letter", tally.dead);
+        metric::records(P::NAME, self.context.build, self.of, &tally);
     }
 
     /// Lets go of rows in memory where they are more than this; nothing is lost by it.

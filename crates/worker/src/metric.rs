@@ -1,14 +1,23 @@
 //! The worker's metrics, by name. No label is an id.
 
 use hubbub_events::{Timestamp, TopicPartition};
+use hubbub_tables::Build;
 use metrics::{counter, gauge, histogram};
 
-use crate::{PartitionState, PartitionStatus};
+use crate::{PartitionState, PartitionStatus, batch::Tally};
 
-pub(crate) fn records(projection: &'static str, of: TopicPartition, outcome: &'static str, n: u64) {
-    if n > 0 {
-        let partition = of.partition.to_string();
-        counter!("hubbub_records_total", "projection" => projection, "partition" => partition, "outcome" => outcome)
+/// Records that were folded, by outcome.
+pub(crate) fn records(projection: &'static str, build: Build, of: TopicPartition, tally: &Tally) {
+    let outcomes = [
+        ("applied", tally.applied),
+        ("skipped", tally.skipped),
+        ("rejected", tally.rejected),
+        ("dead-letter", tally.dead),
+    ];
+    let (build, partition) = (build.to_string(), of.partition.to_string());
+    for (outcome, n) in outcomes.into_iter().filter(|(_, n)| *n > 0) {
+        let (build, partition) = (build.clone(), partition.clone());
+        counter!("hubbub_records_total", "projection" => projection, "build" => build, "partition" => partition, "outcome" => outcome)
             .increment(n);
     }
 }
@@ -17,8 +26,10 @@ pub(crate) fn batch(projection: &'static str, records: usize) {
     histogram!("hubbub_batch_records", "projection" => projection).record(records as f64);
 }
 
-pub(crate) fn dead_letters(projection: &'static str, n: u64) {
-    counter!("hubbub_dead_letters_total", "projection" => projection).increment(n);
+pub(crate) fn dead_letters(projection: &'static str, build: Build, n: u64) {
+    let build = build.to_string();
+    counter!("hubbub_dead_letters_total", "projection" => projection, "build" => build)
+        .increment(n);
 }
 
 pub(crate) fn gap(projection: &'static str, records: u64) {
@@ -37,6 +48,7 @@ pub(crate) fn assigned(projection: &'static str, partitions: usize) {
 /// 0 starting, 1 running, 2 retrying, 3 halted.
 pub(crate) fn partition_state(
     projection: &'static str,
+    build: Build,
     of: TopicPartition,
     state: &PartitionState,
 ) {
@@ -46,24 +58,32 @@ pub(crate) fn partition_state(
         PartitionState::Retrying(_) => 2.0,
         PartitionState::Halted(_) => 3.0,
     };
-    let partition = of.partition.to_string();
-    gauge!("hubbub_partition_state", "projection" => projection, "partition" => partition)
-        .set(value);
+    set("hubbub_partition_state", projection, build, of, value);
 }
 
 pub(crate) fn lag(status: &PartitionStatus, now: Timestamp) {
-    let (projection, partition) = (status.projection, status.topic_partition.partition.to_string());
+    let PartitionStatus { projection, build, topic_partition: of, .. } = *status;
     let waiting = status.oldest_waiting.map_or(0, |since| (now.0 - since.0).max(0));
-    gauge!("hubbub_lag_records", "projection" => projection, "partition" => partition.clone())
-        .set(status.lag() as f64);
-    gauge!("hubbub_oldest_unfolded_seconds", "projection" => projection, "partition" => partition)
-        .set(waiting as f64 / 1000.0);
+    set("hubbub_lag_records", projection, build, of, status.lag() as f64);
+    set("hubbub_oldest_unfolded_seconds", projection, build, of, waiting as f64 / 1000.0);
+}
+
+/// Which build is read: alerts and scaling go by that one.
+pub(crate) fn live_build(projection: &'static str, before: Build, now: Build) {
+    for (build, value) in [(before, 0.0), (now, 1.0)] {
+        let build = build.to_string();
+        gauge!("hubbub_build_live", "projection" => projection, "build" => build).set(value);
+    }
 }
 
 /// A partition that moved to another worker is that worker's to report.
-pub(crate) fn forget_partition(projection: &'static str, of: TopicPartition) {
-    let partition = of.partition.to_string();
+pub(crate) fn forget_partition(projection: &'static str, build: Build, of: TopicPartition) {
     for name in ["hubbub_partition_state", "hubbub_lag_records", "hubbub_oldest_unfolded_seconds"] {
-        gauge!(name, "projection" => projection, "partition" => partition.clone()).set(0.0);
+        set(name, projection, build, of, 0.0);
     }
+}
+
+fn set(name: &'static str, projection: &'static str, build: Build, of: TopicPartition, value: f64) {
+    let (build, partition) = (build.to_string(), of.partition.to_string());
+    gauge!(name, "projection" => projection, "build" => build, "partition" => partition).set(value);
 }

@@ -88,17 +88,17 @@ pub enum Report {
     Resumed,
 }
 
-/// Told of every step, from the runner's own task: it must return at once.
-pub type Observer = Arc<dyn Fn(&'static str, TopicPartition, Report) + Send + Sync>;
+/// Told of every step of a projection's build, from the runner's own task: it must return at
+/// once.
+pub type Observer = Arc<dyn Fn(&'static str, Build, TopicPartition, Report) + Send + Sync>;
 
 /// What a projection runs on.
+#[derive(Clone)]
 pub struct Parts<S> {
     /// Where the records come from, and dead letters go.
     pub log: Arc<dyn Log>,
     /// Where the tables are.
     pub store: S,
-    /// The build of the tables that are written.
-    pub build: Build,
     /// Budgets and times.
     pub settings: WorkerSettings,
     /// Who is told of progress.
@@ -159,16 +159,16 @@ impl Handle {
     }
 }
 
-/// Runs a projection until it is stopped, or cannot go on.
+/// Runs one build of a projection until it is stopped, or cannot go on.
 #[must_use]
-pub fn spawn<P: Projection, S: Store>(parts: Parts<S>) -> Handle {
-    let board = Board::new(P::NAME);
+pub fn spawn<P: Projection, S: Store>(parts: Parts<S>, build: Build) -> Handle {
+    let board = Board::new(P::NAME, build);
     let (commands, inbox) = mpsc::channel(8);
     // A task of its own, so that it sees a runner that blocks its thread.
     let watching = watch(board.clone(), parts.log.clone(), parts.settings.stall_timeout);
     let watching = AbortOnDropHandle::new(tokio::spawn(watching));
-    let running = tokio::spawn(run::<P, S>(parts, board.clone(), inbox));
-    let ended = ended(P::NAME, running, watching).boxed().shared();
+    let running = tokio::spawn(run::<P, S>(parts, build, board.clone(), inbox));
+    let ended = ended(P::NAME, running, watching, board.clone()).boxed().shared();
     Handle { projection: P::NAME, board, commands, ended }
 }
 
@@ -176,30 +176,35 @@ async fn ended(
     projection: &'static str,
     mut running: JoinHandle<Result<(), Error>>,
     watching: AbortOnDropHandle<Error>,
+    board: Board,
 ) -> Result<(), Error> {
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
         ended = &mut running => ended.unwrap_or(Err(Error::Panicked(projection))),
         stalled = watching => {
             running.abort();
             Err(stalled.unwrap_or(Error::Panicked(projection)))
         }
-    }
+    };
+    // Whoever reads metrics must not think that it stands as it stood last.
+    board.clear();
+    ended
 }
 
 async fn run<P: Projection, S: Store>(
     parts: Parts<S>,
+    build: Build,
     board: Board,
     inbox: mpsc::Receiver<Resume>,
 ) -> Result<(), Error> {
-    let group = format!("hubbub.{}.b{}", P::NAME, parts.build);
+    let group = format!("hubbub.{}.b{}", P::NAME, build);
     let consumer = parts.log.consume(&group, P::TOPIC).await?;
     let runner = Runner::<P, S> {
         partitions: parts.log.partitions(P::TOPIC),
         context: Context {
             log: parts.log,
             store: parts.store,
-            build: parts.build,
+            build,
             settings: parts.settings,
             board,
             turn: parts.turn,
@@ -405,7 +410,7 @@ impl<P: Projection, S: Store> Runner<P, S> {
                 self.consumer.start(of, next)?;
                 self.context.board.update(of, |status| status.frontier = lane.frontier);
                 self.context.board.set_state(of, PartitionState::Running);
-                (self.observer)(P::NAME, of, Report::Advanced(lane.frontier));
+                self.report(of, Report::Advanced(lane.frontier));
                 if let Some(slot) = self.slots.get_mut(&of) {
                     slot.start_from(next);
                     slot.work = Work::Idle(Box::new(lane));
@@ -437,7 +442,7 @@ impl<P: Projection, S: Store> Runner<P, S> {
         lane.attempts.end(frontier);
         self.context.board.update(of, |status| status.frontier = frontier);
         self.consumer.commit(of, frontier + 1);
-        (self.observer)(P::NAME, of, Report::Advanced(frontier));
+        self.report(of, Report::Advanced(frontier));
         lane.trim(self.per_partition(self.context.settings.view_size.as_u64()));
         if let Some(slot) = self.slots.get_mut(&of) {
             slot.put_back(finished.rest);
@@ -453,6 +458,10 @@ impl<P: Projection, S: Store> Runner<P, S> {
             }
         }
         of
+    }
+
+    fn report(&self, of: TopicPartition, report: Report) {
+        (self.observer)(P::NAME, self.context.build, of, report);
     }
 
     fn resume_delivery(&mut self, of: TopicPartition) {
@@ -471,12 +480,12 @@ impl<P: Projection, S: Store> Runner<P, S> {
         let of = lane.of;
         lane.attempts.end(lane.frontier);
         tracing::error!(
-            projection = P::NAME, topic = %of.topic, partition = of.partition, offset = halt.at,
-            reason = %halt.reason, detail = halt.detail, "the partition is halted"
+            projection = P::NAME, build = self.context.build, topic = %of.topic,
+            partition = of.partition, offset = halt.at, reason = %halt.reason, detail = halt.detail, "the partition is halted"
         );
         self.consumer.pause(of);
         self.context.board.set_state(of, PartitionState::Halted(halt.clone()));
-        (self.observer)(P::NAME, of, Report::Halted(halt.clone()));
+        self.report(of, Report::Halted(halt.clone()));
         if let Some(slot) = self.slots.get_mut(&of) {
             slot.is_paused = true;
             let oldest = slot.oldest_waiting();
@@ -500,7 +509,7 @@ impl<P: Projection, S: Store> Runner<P, S> {
                     self.consumer.resume(of);
                     slot.work = Work::Idle(lane);
                     self.context.board.set_state(of, PartitionState::Running);
-                    (self.observer)(P::NAME, of, Report::Resumed);
+                    (self.observer)(P::NAME, self.context.build, of, Report::Resumed);
                     tracing::info!(
                         projection = P::NAME, topic = %of.topic, partition = of.partition,
                         offset = halt.at, reason = %halt.reason, "the partition is resumed"

@@ -7,6 +7,7 @@ use std::{
 };
 
 use hubbub_events::{Offset, Timestamp, TopicPartition};
+use hubbub_tables::Build;
 
 use crate::{Halt, metric};
 
@@ -15,6 +16,8 @@ use crate::{Halt, metric};
 pub struct PartitionStatus {
     /// The projection.
     pub projection: &'static str,
+    /// The build of its tables.
+    pub build: Build,
     /// The partition of the log.
     pub topic_partition: TopicPartition,
     /// What it is doing.
@@ -28,6 +31,12 @@ pub struct PartitionStatus {
 }
 
 impl PartitionStatus {
+    /// Whether it stands still until it is resumed.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        matches!(self.state, PartitionState::Halted(_))
+    }
+
     /// How many acknowledged records are not folded.
     #[must_use]
     pub fn lag(&self) -> i64 {
@@ -65,12 +74,13 @@ impl fmt::Display for PartitionState {
 #[derive(Debug, Clone)]
 pub(crate) struct Board {
     projection: &'static str,
+    build: Build,
     partitions: Arc<Mutex<BTreeMap<TopicPartition, PartitionStatus>>>,
 }
 
 impl Board {
-    pub(crate) fn new(projection: &'static str) -> Self {
-        Self { projection, partitions: Arc::default() }
+    pub(crate) fn new(projection: &'static str, build: Build) -> Self {
+        Self { projection, build, partitions: Arc::default() }
     }
 
     pub(crate) fn snapshot(&self) -> Vec<PartitionStatus> {
@@ -80,6 +90,7 @@ impl Board {
     pub(crate) fn add(&self, of: TopicPartition) {
         let status = PartitionStatus {
             projection: self.projection,
+            build: self.build,
             topic_partition: of,
             state: PartitionState::Starting,
             frontier: -1,
@@ -92,11 +103,16 @@ impl Board {
 
     pub(crate) fn remove(&self, of: TopicPartition) {
         self.lock().remove(&of);
-        metric::forget_partition(self.projection, of);
+        metric::forget_partition(self.projection, self.build, of);
+    }
+
+    pub(crate) fn clear(&self) {
+        let all: Vec<_> = self.lock().keys().copied().collect();
+        all.into_iter().for_each(|of| self.remove(of));
     }
 
     pub(crate) fn set_state(&self, of: TopicPartition, state: PartitionState) {
-        metric::partition_state(self.projection, of, &state);
+        metric::partition_state(self.projection, self.build, of, &state);
         self.update(of, |status| status.state = state);
     }
 

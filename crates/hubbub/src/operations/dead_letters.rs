@@ -76,7 +76,7 @@ pub struct DecodedField {
 }
 
 impl Decoded {
-    fn of(value: &[u8]) -> Self {
+    pub(super) fn of(value: &[u8]) -> Self {
         let Reading { fields, broken } = Reading::of(value);
         let fields = fields.into_iter();
         let fields = fields.map(|field| DecodedField { name: field.name, value: field.value });

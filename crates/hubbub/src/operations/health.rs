@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use hubbub_tables::Frontiers;
 use hubbub_web::{Json, NoQuery, Problem, ProblemType};
-use hubbub_worker::{PartitionState, PartitionStatus};
+use hubbub_worker::{PartitionState, PartitionStatus, Supervisor};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -29,6 +29,7 @@ pub(super) struct Status {
 #[derive(Serialize)]
 struct Partition {
     projection: &'static str,
+    build: i32,
     topic: String,
     partition: i32,
     state: &'static str,
@@ -95,13 +96,15 @@ async fn causes(parts: &Parts) -> Vec<String> {
             Err(_) => causes.push(format!("the store did not answer within {STORE_TIMEOUT:?}")),
         }
     }
-    let partitions = parts.workers.iter().flat_map(|worker| worker.status());
-    causes.extend(partitions.filter_map(|status| {
-        let PartitionState::Halted(_) = status.state else {
-            return None;
-        };
-        let PartitionStatus { projection, topic_partition, state, .. } = status;
-        Some(format!("{projection} on {topic_partition} is {state}"))
+    causes.extend(parts.workers.iter().filter_map(Supervisor::fault));
+    // Nobody reads the other builds.
+    let partitions = parts.workers.iter().flat_map(|worker| {
+        let live = worker.live();
+        worker.status().into_iter().filter(move |status| status.build == live)
+    });
+    let halted = partitions.filter(PartitionStatus::is_halted);
+    causes.extend(halted.map(|PartitionStatus { projection, topic_partition, state, .. }| {
+        format!("{projection} on {topic_partition} is {state}")
     }));
     causes
 }
@@ -124,6 +127,7 @@ impl From<PartitionStatus> for Partition {
         };
         Self {
             projection: status.projection,
+            build: status.build,
             topic: status.topic_partition.topic.to_string(),
             partition: status.topic_partition.partition,
             state,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use hubbub_events::Topic;
 use hubbub_projections::{Analysis, Likes, Posts, Projection};
-use hubbub_worker::WorkerSettings;
+use hubbub_worker::{BuildSpec, WorkerSettings};
 use serde::Deserialize;
 
 /// A projection, by its name.
@@ -29,6 +30,37 @@ impl ProjectionName {
             Self::Posts => Posts::NAME,
             Self::Analysis => Analysis::NAME,
             Self::Likes => Likes::NAME,
+        }
+    }
+
+    /// The projection of this name.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn find(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            format!("there is no projection {name:?}: {known} are allowed")
+        })
+    }
+
+    /// The topic that it follows.
+    #[must_use]
+    pub const fn topic(self) -> Topic {
+        match self {
+            Self::Posts => Posts::TOPIC,
+            Self::Analysis => Analysis::TOPIC,
+            Self::Likes => Likes::TOPIC,
+        }
+    }
+
+    /// What its builds have in common.
+    #[must_use]
+    pub fn build_spec(self) -> BuildSpec {
+        match self {
+            Self::Posts => BuildSpec::of::<Posts>(),
+            Self::Analysis => BuildSpec::of::<Analysis>(),
+            Self::Likes => BuildSpec::of::<Likes>(),
         }
     }
 }

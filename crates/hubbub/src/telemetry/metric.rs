@@ -102,6 +102,8 @@ fn describe() {
         "hubbub_partition_state",
         "What a projection does with a partition: 0 starts, 1 runs, 2 retries, 3 is halted."
     );
+    describe_gauge!("hubbub_build_live", "1 for the build that is to be read, as workers see it.");
+    describe_gauge!("hubbub_build_read", "1 for the build that this process reads.");
     describe_counter!("hubbub_assignments_total", "Partitions that came to this worker.");
     describe_counter!("hubbub_dead_letters_total", "Records that could not be folded.");
     describe_gauge!("hubbub_dead_letters_retained", "Dead letters that the log still has.");

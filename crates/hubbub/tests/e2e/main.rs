@@ -12,6 +12,7 @@ mod cursors;
 mod deleting;
 mod edge;
 mod editing;
+mod explaining;
 mod idempotency;
 mod likes;
 mod lists;

@@ -8,6 +8,7 @@
 
 mod apis;
 mod broker;
+mod builds;
 mod cache;
 mod killing;
 mod network;

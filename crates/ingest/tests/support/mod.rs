@@ -5,7 +5,7 @@
 use std::{
     collections::HashMap,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, RwLock},
     time::Duration,
 };
 
@@ -51,7 +51,7 @@ impl Harness {
         let progress = Progress::new(vec![("posts", 1)], 100);
         let ingest = Ingest {
             log: Arc::new(log.clone()),
-            receipts: Arc::new(OnceLock::from(receipts.clone() as Arc<dyn Rows<Receipts>>)),
+            receipts: Arc::new(RwLock::new(Some(receipts.clone() as Arc<dyn Rows<Receipts>>))),
             progress: progress.clone(),
             settings: IngestSettings { max_batch_bytes: ByteSize::mib(16) },
         };
@@ -147,7 +147,7 @@ impl Harness {
         let (at, event) = self.until_appended().await;
         let receipt = Receipt { event_id: event.event_id, outcome, reason };
         self.receipts.put(at, receipt);
-        self.progress.advanced("posts", at.topic_partition(), at.offset);
+        self.progress.advanced("posts", 1, at.topic_partition(), at.offset);
     }
 }
 
@@ -225,6 +225,14 @@ impl Rows<Receipts> for WrittenReceipts {
         _: usize,
     ) -> Result<Vec<((), Stored<()>)>, Error> {
         unreachable!("receipts have no rows")
+    }
+
+    async fn partitions(
+        &self,
+        _: Option<&<Receipts as Table>::Partition>,
+        _: usize,
+    ) -> Result<Vec<<Receipts as Table>::Partition>, Error> {
+        panic!("nobody lists receipts")
     }
 
     async fn apply(&self, _: Vec<Change<Receipts>>) -> Result<(), Error> {

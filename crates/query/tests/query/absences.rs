@@ -47,7 +47,7 @@ async fn an_analysis_that_arrives_while_it_is_looked_for_is_found() {
     let arrives = async {
         tokio::task::yield_now().await;
         world.put_analysis("p", AnalysisHead::created_by("ann"), 4).await;
-        world.progress.advanced("analysis", partition("p"), 4);
+        world.progress.advanced("analysis", 1, partition("p"), 4);
     };
     let (answer, ()) = join!(world.get("/posts/p/analysis"), arrives);
     assert_eq!(answer.status.as_u16(), 200);
@@ -81,7 +81,7 @@ async fn beyond_the_waiters_an_absence_is_answered_at_once() {
 #[tokio::test]
 async fn where_the_projection_is_halted_nobody_waits() {
     let world = patient();
-    world.progress.halted("posts", partition("p"), Some("newer-event".to_owned()));
+    world.progress.halted("posts", 1, partition("p"), Some("newer-event".to_owned()));
     let answer = timeout(AT_ONCE, world.get("/posts/p")).await.unwrap();
     assert_eq!(answer.problem(), "post-not-found");
 }

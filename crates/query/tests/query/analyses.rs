@@ -16,7 +16,7 @@ fn five_words() -> AnalysisHead {
 async fn an_analysis_has_the_documented_shape() {
     let world = World::new();
     world.put_analysis("p", five_words(), 4).await;
-    world.progress.advanced("analysis", partition("p"), 6);
+    world.progress.advanced("analysis", 1, partition("p"), 6);
 
     let answer = world.get("/posts/p/analysis/").await;
     assert_eq!(answer.status.as_u16(), 200);
@@ -81,7 +81,7 @@ async fn totals_are_added_up_over_the_partitions() {
     world.put_totals("ann", 0, AuthorTotals { posts: 1, words: 2, chars: 7 }, 3).await;
     world.put_totals("ann", 3, AuthorTotals { posts: 4, words: 1, chars: 3 }, 9).await;
     for projection in ALL {
-        (0..4).for_each(|p| world.progress.advanced(projection, within(p), 5));
+        (0..4).for_each(|p| world.progress.advanced(projection, 1, within(p), 5));
     }
     let answer = world.get("/users/ann/analysis").await;
     let expected = r#"{"user_id":"ann","post_count":5,"word_count":3,"average_word_length":3.3333333333333335}"#;

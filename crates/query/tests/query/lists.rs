@@ -163,7 +163,7 @@ async fn an_authors_posts_are_whole_posts_newest_first() {
         world.put_authored("ann", post_id, at, gone, offset).await;
     }
     for projection in ALL {
-        (0..4).for_each(|p| world.progress.advanced(projection, within(p), 5));
+        (0..4).for_each(|p| world.progress.advanced(projection, 1, within(p), 5));
     }
     let answer = world.get("/users/ann/posts").await;
     let posts = items(&answer);

@@ -3,6 +3,7 @@
 
 mod absences;
 mod analyses;
+mod builds;
 mod lists;
 mod posts;
 mod probe;

@@ -60,6 +60,23 @@ impl Store for Probe {
         let inner = self.inner.table::<T>(build)?;
         Ok(Arc::new(Probed { inner, control: Arc::clone(&self.control) }))
     }
+
+    async fn make_build(&self, tables: &[&'static str], build: Build) -> Result<(), Error> {
+        self.inner.make_build(tables, build).await
+    }
+
+    async fn open_build(&self, tables: &[&'static str], build: Build) -> Result<(), Error> {
+        self.inner.open_build(tables, build).await
+    }
+
+    async fn drop_build(
+        &self,
+        projection: &'static str,
+        tables: &[&'static str],
+        build: Build,
+    ) -> Result<(), Error> {
+        self.inner.drop_build(projection, tables, build).await
+    }
 }
 
 struct Probed<T: Table> {
@@ -96,6 +113,15 @@ impl<T: Table> Rows<T> for Probed<T> {
     ) -> Result<Vec<(T::Clustering, Stored<T::Row>)>, Error> {
         self.control.read(T::NAME)?;
         self.inner.scan(of, after, limit).await
+    }
+
+    async fn partitions(
+        &self,
+        after: Option<&T::Partition>,
+        limit: usize,
+    ) -> Result<Vec<T::Partition>, Error> {
+        self.control.read(T::NAME)?;
+        self.inner.partitions(after, limit).await
     }
 
     async fn apply(&self, changes: Vec<Change<T>>) -> Result<(), Error> {

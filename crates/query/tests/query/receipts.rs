@@ -29,7 +29,7 @@ async fn what_became_of_events() {
     world.put_receipt(within(1).at(4), row(ReceiptOutcome::Rejected, Reason::IdTaken)).await;
     // A row may be there before the frontier says so.
     world.put_receipt(within(1).at(8), row(ReceiptOutcome::Applied, Reason::None)).await;
-    world.progress.advanced("posts", within(1), 6);
+    world.progress.advanced("posts", 1, within(1), 6);
 
     for (offset, status, problem) in [
         (3, "applied", None),
@@ -66,7 +66,7 @@ async fn a_pending_receipt_is_waited_for_a_moment() {
     let asked = receipt(within(0).at(2));
     let applies = async {
         world.put_receipt(asked.at, row(ReceiptOutcome::Applied, Reason::None)).await;
-        world.progress.advanced("posts", within(0), 2);
+        world.progress.advanced("posts", 1, within(0), 2);
     };
     let (answer, ()) = tokio::join!(get(&world, &asked), applies);
     assert_eq!(answer.json()["status"], "applied");
@@ -76,7 +76,7 @@ async fn a_pending_receipt_is_waited_for_a_moment() {
 async fn receipts_that_are_none() {
     let world = World::new();
     world.put_receipt(within(1).at(3), row(ReceiptOutcome::Applied, Reason::None)).await;
-    world.progress.advanced("posts", within(1), 6);
+    world.progress.advanced("posts", 1, within(1), 6);
     let good = receipt(within(1).at(3));
 
     for text in ["abc", "%20", &good.seal()[1..], &format!("{}x", good.seal())] {

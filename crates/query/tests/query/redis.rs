@@ -121,7 +121,7 @@ async fn who_has_seen_more_than_redis_is_answered_from_the_store_and_the_next_on
 async fn a_floor_of_one_projection_asks_nothing_of_the_other() {
     let fleet = Fleet::new().await;
     fleet.one.put_like("p", "bob", true, 1, 8).await;
-    fleet.one.progress.advanced("likes", partition("p"), 8);
+    fleet.one.progress.advanced("likes", 1, partition("p"), 8);
     let seen = token(&[(Some("likes"), partition("p").at(8))]).seal();
     let (hits, reads) = (fleet.hits(), fleet.reads());
     let answer = fleet.newcomer().get_after("/posts/p", &seen, "wait=0").await;

@@ -50,7 +50,7 @@ async fn a_read_waits_for_the_projections_that_it_uses_and_no_others() {
             assert_eq!(answer.header("retry-after"), Some("1"));
             let detail = answer.json()["detail"].as_str().unwrap().to_owned();
             assert!(detail.contains(&format!("projection {late} ")), "{detail}");
-            world.progress.advanced(late, elsewhere, 9);
+            world.progress.advanced(late, 1, elsewhere, 9);
         }
         let answer = world.get_after(&path, &written, "wait=0").await;
         assert_eq!(answer.status.as_u16(), 200, "{path}");
@@ -107,7 +107,7 @@ async fn a_token_of_another_log_and_a_halt_are_answered_at_once() {
     let answer = at_once(&world, "/posts/p", &other).await;
     assert_eq!((answer.status.as_u16(), &*answer.problem()), (503, "log-replaced"));
 
-    world.progress.halted("likes", partition("p"), Some("newer-event".to_owned()));
+    world.progress.halted("likes", 1, partition("p"), Some("newer-event".to_owned()));
     let answer = at_once(&world, "/posts/p", &ours).await;
     assert_eq!((answer.status.as_u16(), &*answer.problem()), (503, "projection-halted"));
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
@@ -196,7 +196,7 @@ async fn an_analysis_that_is_kept_serves_no_token_above_it() {
 async fn a_reads_own_token_is_passed_by_the_next_read_of_the_same() {
     let world = with_post().await;
     for projection in ALL {
-        (0..4).for_each(|p| world.progress.advanced(projection, within(p), 3));
+        (0..4).for_each(|p| world.progress.advanced(projection, 1, within(p), 3));
     }
     for (path, _) in routes() {
         let first = world.get(&path).await;
@@ -215,6 +215,6 @@ async fn a_row_ahead_of_its_frontier_is_what_the_next_read_waits_for() {
     let seen = first.header(TOKEN_HEADER).unwrap().to_owned();
     let behind = world.get_after("/posts/p", &seen, "wait=0").await;
     assert_eq!(behind.problem(), "projection-behind");
-    world.progress.advanced("likes", partition("p"), 9);
+    world.progress.advanced("likes", 1, partition("p"), 9);
     assert_eq!(world.get_after("/posts/p", &seen, "wait=0").await.json()["like_count"], 1);
 }

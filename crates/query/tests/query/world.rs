@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use hubbub_events::{
     LogIdentity, Offset, Position, Stamp, Timestamp, Topic, TopicPartition, partition_of,
 };
-use hubbub_query::{Answers, Query, QuerySettings, router};
+use hubbub_query::{Answers, Query, QuerySettings, Reader, router};
 use hubbub_store::{
     EmbeddedSettings, EmbeddedStore, MemoryCacheSettings, Progress, RedisCache, Store,
 };
@@ -39,6 +39,7 @@ pub struct World {
     pub store: Probe,
     pub progress: Progress,
     pub answers: Answers,
+    pub reader: Reader<Probe>,
     edge: Edge,
     folder: Arc<TempDir>,
 }
@@ -167,8 +168,9 @@ impl World {
             redis,
             settings,
         };
-        let edge = Edge::new(router(query).unwrap(), &http_settings());
-        Self { store, progress, answers, edge, folder }
+        let (routes, reader) = router(query).unwrap();
+        let edge = Edge::new(routes, &http_settings());
+        Self { store, progress, answers, reader, edge, folder }
     }
 
     pub fn control(&self) -> &Control {
@@ -202,7 +204,7 @@ impl World {
     /// Every projection has folded a partition up to an offset.
     pub fn advance(&self, of: TopicPartition, offset: Offset) {
         for projection in ALL {
-            self.progress.advanced(projection, of, offset);
+            self.progress.advanced(projection, 1, of, offset);
         }
     }
 
@@ -260,7 +262,7 @@ impl World {
             self.put_analysis(post_id, head, offset).await;
         }
         for projection in ALL.iter().filter(|name| by.contains(name)) {
-            self.progress.advanced(projection, partition(post_id), offset);
+            self.progress.advanced(projection, 1, partition(post_id), offset);
         }
     }
 

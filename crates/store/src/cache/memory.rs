@@ -151,6 +151,20 @@ impl<V: Clone + Send + Sync + 'static> MemoryCache<V> {
         }
     }
 
+    /// The same for all keys.
+    pub fn forget_all(&self) {
+        self.tier.flights().by_key.clear();
+        self.tier.entries.invalidate_all();
+    }
+
+    /// What is kept at a key, and for how long it has been. No use of it is counted.
+    #[must_use]
+    pub fn peek(&self, key: &str) -> Option<(V, Duration)> {
+        let Entry { value, until } = self.tier.entries.get(key)?;
+        let left = until.checked_duration_since(Instant::now())?;
+        Some((value, self.time_to_live.saturating_sub(left)))
+    }
+
     fn kept(&self, key: &str) -> Option<V> {
         let entry = self.tier.entries.get(key)?;
         (Instant::now() < entry.until).then_some(entry.value)

@@ -55,6 +55,19 @@ pub(super) fn scan_behind(table: &str, shape: &TableShape) -> String {
     format!("{} AND ({keys}) {behind} ({values}) LIMIT ?", scanned(table, shape))
 }
 
+/// `SELECT` for the first partitions in the order of their tokens: key.
+pub(super) fn partitions(table: &str, shape: &TableShape) -> String {
+    let keys = list(&[&shape.partition], ", ");
+    format!("SELECT DISTINCT {keys} FROM {table} LIMIT ?")
+}
+
+/// The same for the first ones behind a key.
+pub(super) fn partitions_behind(table: &str, shape: &TableShape) -> String {
+    let keys = list(&[&shape.partition], ", ");
+    let values = vec!["?"; shape.partition.len()].join(", ");
+    format!("SELECT DISTINCT {keys} FROM {table} WHERE token({keys}) > token({values}) LIMIT ?")
+}
+
 fn scanned(table: &str, shape: &TableShape) -> String {
     let row = columns::row(shape);
     let (position, columns) = row.split_at(1);

@@ -29,6 +29,11 @@ pub(super) fn stored<K: Key, R: Record>(
     Ok(Some((key, Stored { stamp: Stamp(position), record })))
 }
 
+/// The key that is all of a row.
+pub(super) fn key_alone<K: Key>(mut columns: ColumnIterator<'_, '_>) -> Result<K, Error> {
+    key(&mut columns).map_err(mistake)
+}
+
 fn key<K: Key>(columns: &mut ColumnIterator<'_, '_>) -> Result<K, DecodeError> {
     let parts = K::TYPES.iter().map(|column_type| {
         let cell = next(columns)?;

@@ -17,7 +17,10 @@ mod statements;
 mod table;
 mod values;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use futures::future::join_all;
 use hubbub_tables::{Build, Table, TableShape, every_table};
@@ -39,11 +42,12 @@ pub use settings::{CassandraSettings, KeyspaceName, Replication};
 #[derive(Clone)]
 pub struct CassandraStore {
     client: Arc<Client>,
-    tables: Arc<Tables>,
+    keyspace: KeyspaceName,
+    tables: Arc<RwLock<Tables>>,
 }
 
-/// The statements of every table and build that was there at the start; or why it cannot
-/// be used.
+/// The statements of every table and build that was there when it was looked for; or why
+/// it cannot be used.
 type Tables = HashMap<(&'static str, Build), Result<Arc<Statements>, Error>>;
 
 impl CassandraStore {
@@ -66,29 +70,72 @@ impl CassandraStore {
         let builds = shapes.into_iter().flat_map(|shape| {
             keyspace.builds(&shape).into_iter().map(move |build| (shape.clone(), build))
         });
-        let prepare = builds.map(async |(shape, build)| {
-            let (key, faults) = ((shape.name, build), keyspace.faults(&shape, build));
-            if !faults.is_empty() {
-                return Ok((key, Err(mistake(faults.join(", ")))));
-            }
-            let statements = Statements::prepare(&client, name, shape, build).await?;
-            Ok((key, Ok(Arc::new(statements))))
-        });
-        let tables = join_all(prepare).await.into_iter().collect::<Result<Tables, Error>>()?;
-        Ok(Self { client: Arc::new(client), tables: Arc::new(tables) })
+        let tables = prepare(&client, name, &keyspace, builds.collect()).await?;
+        let (client, tables) = (Arc::new(client), Arc::new(RwLock::new(tables)));
+        Ok(Self { client, keyspace: name.clone(), tables })
     }
+
+    fn forget(&self, tables: &[&'static str], build: Build) {
+        let mut known = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(table, of), _| *of != build || !tables.contains(table));
+    }
+}
+
+/// Prepares the statements of builds of tables.
+async fn prepare(
+    client: &Client,
+    name: &KeyspaceName,
+    keyspace: &Keyspace,
+    builds: Vec<(TableShape, Build)>,
+) -> Result<Tables, Error> {
+    let prepare = builds.into_iter().map(async |(shape, build)| {
+        let (key, faults) = ((shape.name, build), keyspace.faults(&shape, build));
+        if !faults.is_empty() {
+            return Ok((key, Err(mistake(faults.join(", ")))));
+        }
+        let statements = Statements::prepare(client, name, shape, build).await?;
+        Ok((key, Ok(Arc::new(statements))))
+    });
+    join_all(prepare).await.into_iter().collect()
 }
 
 impl Store for CassandraStore {
     fn table<T: Table>(&self, build: Build) -> Result<Arc<dyn Rows<T>>, Error> {
-        let Some(statements) = self.tables.get(&(T::NAME, build)) else {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(statements) = tables.get(&(T::NAME, build)) else {
             let table = columns::table_name(T::NAME, build);
-            return Err(mistake(format_args!("there was no table {table} when hubbub started")));
+            return Err(mistake(format_args!("there was no table {table} when it was looked for")));
         };
         let statements = Arc::clone(statements.as_ref().map_err(Clone::clone)?);
         if statements.shape != TableShape::of::<T>().map_err(mistake)? {
             return Err(mistake(format_args!("table {} is declared in two ways", T::NAME)));
         }
         Ok(Arc::new(TableHandle::new(Arc::clone(&self.client), statements)))
+    }
+
+    async fn make_build(&self, tables: &[&'static str], build: Build) -> Result<(), Error> {
+        schema::create_build(&self.client, &self.keyspace, tables, build).await?;
+        self.open_build(tables, build).await
+    }
+
+    async fn open_build(&self, tables: &[&'static str], build: Build) -> Result<(), Error> {
+        let keyspace = Keyspace::read(&self.client, &self.keyspace).await?;
+        let shapes = every_table().map_err(mistake)?.into_iter();
+        let wanted = shapes.filter(|shape| tables.contains(&shape.name));
+        let wanted = wanted.map(|shape| (shape, build)).collect();
+        let opened = prepare(&self.client, &self.keyspace, &keyspace, wanted).await?;
+        let fault = opened.values().find_map(|table| table.as_ref().err().cloned());
+        self.tables.write().unwrap_or_else(PoisonError::into_inner).extend(opened);
+        fault.map_or(Ok(()), Err)
+    }
+
+    async fn drop_build(
+        &self,
+        projection: &'static str,
+        tables: &[&'static str],
+        build: Build,
+    ) -> Result<(), Error> {
+        self.forget(tables, build);
+        schema::drop_build(&self.client, &self.keyspace, projection, tables, build).await
     }
 }

@@ -15,7 +15,7 @@ use crate::Error;
 
 /// The version of `schema.cql` that this program is made for. It counts up with every
 /// change of a table.
-pub const SCHEMA_VERSION: i32 = 2;
+pub const SCHEMA_VERSION: i32 = 3;
 
 /// Every table, with comments for whoever reads them.
 const SCHEMA: &str = include_str!("../../../../schema.cql");
@@ -98,31 +98,6 @@ impl Schema {
         Ok(SchemaApplied { before, now, added })
     }
 
-    /// Makes the tables of another build, beside those that are there. Stores that are
-    /// connected from then on know them.
-    ///
-    /// # Errors
-    /// Where a table is unknown or has no builds, or the cluster does not answer.
-    pub async fn create_build(&self, tables: &[&str], build: Build) -> Result<(), Error> {
-        if build < 2 {
-            return Err(mistake(format_args!("build {build} cannot be made: the first is 2")));
-        }
-        let statements = statements();
-        for table in tables {
-            let name = table_name(table, 1);
-            let statement = statements.iter().find_map(|statement| {
-                let (found, statement) = create_table(statement, &self.settings.keyspace, build)?;
-                (found == table_name(&name, build)).then_some(statement)
-            });
-            let has_builds = !OF_ALL_BUILDS.contains(table);
-            let Some(statement) = statement.filter(|_| has_builds) else {
-                return Err(mistake(format_args!("there is no table {table} that has builds")));
-            };
-            self.run(statement).await?;
-        }
-        Ok(())
-    }
-
     async fn inspect(&self) -> Result<Keyspace, Error> {
         Keyspace::read(&self.client, &self.settings.keyspace).await
     }
@@ -153,24 +128,84 @@ impl Schema {
         Ok(())
     }
 
-    /// The driver waits until all nodes agree on the schema.
     async fn run(&self, statement: String) -> Result<(), Error> {
-        tracing::info!(statement, "changing the schema");
-        self.client.query(statement, ()).await?;
-        Ok(())
+        run(&self.client, statement).await
     }
 
     /// `builds` is written at wall-clock time, also in its position.
     async fn record_version(&self, version: i32) -> Result<(), Error> {
         let statement = format!(
-            "INSERT INTO {}.builds (projection, live_build, schema_version, position) \
-             VALUES (?, 1, ?, ?) USING TIMESTAMP ?",
+            "INSERT INTO {}.builds (projection, live_build, live_fold, next_build, next_fold, \
+             previous_build, previous_fold, last_build, schema_version, position) \
+             VALUES (?, 0, 0, 0, 0, 0, 0, 0, ?, ?) USING TIMESTAMP ?",
             self.settings.keyspace
         );
         let now = Timestamp::now().0 * 1000;
         self.client.query(statement, (SCHEMA_ROW, version, now, now)).await?;
         Ok(())
     }
+}
+
+/// Makes the tables of a later build, beside those that are there.
+pub(super) async fn create_build(
+    client: &Client,
+    keyspace: &KeyspaceName,
+    tables: &[&str],
+    build: Build,
+) -> Result<(), Error> {
+    if build < 2 {
+        return Err(mistake(format_args!("build {build} cannot be made: the first is 2")));
+    }
+    let statements = statements();
+    for table in tables {
+        let name = table_name(table, build);
+        let mut made =
+            statements.iter().filter_map(|statement| create_table(statement, keyspace, build));
+        let statement = made.find_map(|(found, statement)| (found == name).then_some(statement));
+        run(client, statement.filter(|_| has_builds(table)).ok_or_else(|| no_builds(table))?)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Drops the tables of a build, and what is kept of how far it was folded. Its number is not
+/// used again, so nobody misses what was deleted at a time that is behind every position.
+pub(super) async fn drop_build(
+    client: &Client,
+    keyspace: &KeyspaceName,
+    projection: &str,
+    tables: &[&str],
+    build: Build,
+) -> Result<(), Error> {
+    if let Some(table) = tables.iter().find(|table| !has_builds(table)) {
+        return Err(no_builds(table));
+    }
+    // The first build's tables are those of schema.cql, and stay.
+    let what = if build == 1 { "TRUNCATE TABLE" } else { "DROP TABLE IF EXISTS" };
+    for table in tables {
+        run(client, format!("{what} {keyspace}.{}", table_name(table, build))).await?;
+    }
+    for table in ["frontiers", "attempts"] {
+        let statement =
+            format!("DELETE FROM {keyspace}.{table} WHERE projection = ? AND build = ?");
+        client.query(statement, (projection, build)).await?;
+    }
+    Ok(())
+}
+
+/// The driver waits until all nodes agree on the schema.
+async fn run(client: &Client, statement: String) -> Result<(), Error> {
+    tracing::info!(statement, "changing the schema");
+    client.query(statement, ()).await?;
+    Ok(())
+}
+
+fn has_builds(table: &str) -> bool {
+    !OF_ALL_BUILDS.contains(&table)
+}
+
+fn no_builds(table: &str) -> Error {
+    mistake(format_args!("there is no table {table} that has builds"))
 }
 
 /// Refuses a schema that is older than this program, or is not the declared one.

@@ -14,6 +14,8 @@ pub(super) struct Statements {
     pub(super) head: Option<HeadStatements>,
     /// In tables with rows.
     pub(super) row: Option<RowStatements>,
+    pub(super) partitions: PreparedStatement,
+    pub(super) partitions_behind: PreparedStatement,
 }
 
 pub(super) struct HeadStatements {
@@ -54,8 +56,10 @@ impl Statements {
                 scan_behind: client.prepare(cql::scan_behind(&table, &shape)).await?,
             })
         });
+        let partitions = client.prepare(cql::partitions(&table, &shape)).await?;
+        let partitions_behind = client.prepare(cql::partitions_behind(&table, &shape)).await?;
         let head = OptionFuture::from(head).await.transpose()?;
         let row = OptionFuture::from(row).await.transpose()?;
-        Ok(Self { head, row, shape })
+        Ok(Self { head, row, partitions, partitions_behind, shape })
     }
 }

@@ -19,7 +19,9 @@ use super::{
     decode,
     error::mistake,
     statements::{HeadStatements, RowStatements, Statements},
-    values::{AnyOf, HeadValues, PartitionKey, RowKey, RowValues, ScanFrom, Values},
+    values::{
+        AnyOf, HeadValues, PartitionKey, PartitionsFrom, RowKey, RowValues, ScanFrom, Values,
+    },
 };
 use crate::{Error, Rows, timing::Timer};
 
@@ -116,6 +118,24 @@ impl<T: Table> Rows<T> for TableHandle<T> {
         Ok(found.into_iter().flatten().collect())
     }
 
+    async fn partitions(
+        &self,
+        after: Option<&T::Partition>,
+        limit: usize,
+    ) -> Result<Vec<T::Partition>, Error> {
+        let _timer = Timer::start("partitions", T::NAME);
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let Statements { partitions, partitions_behind, .. } = &*self.statements;
+        let statement = if after.is_some() { partitions_behind } else { partitions };
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let bound = bind(statement, &PartitionsFrom { after, limit })?;
+        let read = async |client: Arc<Client>, bound| keys(&client, &bound).await;
+        let found = self.client.each(vec![bound], read).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
     async fn apply(&self, changes: Vec<Change<T>>) -> Result<(), Error> {
         let _timer = Timer::start("apply", T::NAME);
         let statements = Arc::clone(&self.statements);
@@ -142,6 +162,13 @@ async fn rows<K: Key, R: Record>(
         found.extend(decode::stored(columns.map_err(mistake)?)?);
     }
     Ok(found)
+}
+
+/// The keys that a statement finds.
+async fn keys<K: Key>(client: &Client, statement: &BoundStatement) -> Result<Vec<K>, Error> {
+    let answer = client.execute(statement).await?.into_rows_result().map_err(mistake)?;
+    let rows = answer.rows::<ColumnIterator<'_, '_>>().map_err(mistake)?;
+    rows.map(|columns| decode::key_alone(columns.map_err(mistake)?)).collect()
 }
 
 /// Writes a change, atomically.

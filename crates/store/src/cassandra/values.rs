@@ -44,6 +44,12 @@ pub(super) struct ScanFrom<'a, P, C> {
     pub(super) limit: i32,
 }
 
+/// Where a listing of partitions begins: behind one, and at most so many.
+pub(super) struct PartitionsFrom<'a, K> {
+    pub(super) after: Option<&'a K>,
+    pub(super) limit: i32,
+}
+
 impl<T: Table> SerializeRow for HeadValues<'_, T> {
     fn serialize(
         &self,
@@ -139,6 +145,23 @@ impl<K: Key> SerializeRow for AnyOf<'_, K> {
     }
 }
 
+impl<K: Key> SerializeRow for PartitionsFrom<'_, K> {
+    fn serialize(
+        &self,
+        _: &RowSerializationContext<'_>,
+        writer: &mut RowWriter,
+    ) -> Result<(), SerializationError> {
+        if let Some(after) = self.after {
+            write_key(after, writer)?;
+        }
+        write_limit(self.limit, writer)
+    }
+
+    fn is_empty(&self) -> bool {
+        false
+    }
+}
+
 impl<P: Key, C: Key> SerializeRow for ScanFrom<'_, P, C> {
     fn serialize(
         &self,
@@ -149,14 +172,17 @@ impl<P: Key, C: Key> SerializeRow for ScanFrom<'_, P, C> {
         if let Some(after) = self.after {
             write_key(after, writer)?;
         }
-        let limit = self.limit.to_be_bytes();
-        writer.make_cell_writer().set_value(&limit).map_err(too_large)?;
-        Ok(())
+        write_limit(self.limit, writer)
     }
 
     fn is_empty(&self) -> bool {
         false
     }
+}
+
+fn write_limit(limit: i32, writer: &mut RowWriter) -> Result<(), SerializationError> {
+    writer.make_cell_writer().set_value(&limit.to_be_bytes()).map_err(too_large)?;
+    Ok(())
 }
 
 fn too_large(error: CellOverflowError) -> SerializationError {

@@ -27,7 +27,7 @@ impl Catalog {
 
     /// Notes the columns of a table at its first opening, and holds it to them later.
     pub(super) fn check<T: Table>(&self, build: Build, folder: &Path) -> Result<(), Error> {
-        let name = keyspace_name::<T>(build);
+        let name = keyspace_name(T::NAME, build);
         let shape = TableShape::of::<T>().map_err(|error| Error::Permanent(error.to_string()))?;
         let declared = fingerprint(&shape);
         let kept = self.fingerprints.get(&name).map_err(|error| unusable(&error))?;
@@ -46,11 +46,18 @@ impl Catalog {
             folder.display(),
         )))
     }
+
+    /// A table is no more.
+    pub(super) fn forget(&self, name: &str) -> Result<(), Error> {
+        let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
+        batch.remove(&self.fingerprints, name);
+        batch.commit().map_err(|error| unusable(&error))
+    }
 }
 
 /// The keyspace of a build of a table.
-pub(super) fn keyspace_name<T: Table>(build: Build) -> String {
-    if build == 1 { T::NAME.to_owned() } else { format!("{}.b{build}", T::NAME) }
+pub(super) fn keyspace_name(table: &str, build: Build) -> String {
+    if build == 1 { table.to_owned() } else { format!("{table}.b{build}") }
 }
 
 fn fingerprint(shape: &TableShape) -> String {

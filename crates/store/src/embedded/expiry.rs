@@ -54,6 +54,11 @@ impl Sweeper {
         self.tables.push(Swept { space, behind: Vec::new() });
     }
 
+    /// A table is swept no more.
+    pub(super) fn forget(&mut self, records: &Keyspace) {
+        self.tables.retain(|swept| swept.space.records != *records);
+    }
+
     /// Removes some expired records of every table; whether there may be more.
     pub(super) fn step(&mut self) -> Result<bool, Error> {
         if self.tables.is_empty() {

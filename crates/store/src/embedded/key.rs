@@ -44,13 +44,16 @@ pub(super) fn decode<K: Key>(bytes: &[u8], order: Order) -> Option<K> {
     if order == Order::Descending {
         invert(bytes.to_mut());
     }
-    let mut rest = &*bytes;
+    let (key, rest) = decode_first(&bytes)?;
+    rest.is_empty().then_some(key)
+}
+
+/// The ascending key that `bytes` begin with, and the bytes behind it.
+pub(super) fn decode_first<K: Key>(bytes: &[u8]) -> Option<(K, &[u8])> {
+    let mut rest = bytes;
     let parts = K::TYPES.iter().map(|column_type| decode_part(*column_type, &mut rest));
     let parts = parts.collect::<Option<Vec<_>>>()?;
-    if !rest.is_empty() {
-        return None;
-    }
-    K::from_parts(parts)
+    Some((K::from_parts(parts)?, rest))
 }
 
 fn invert(bytes: &mut [u8]) {

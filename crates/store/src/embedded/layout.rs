@@ -4,7 +4,10 @@
 //! together, its head first. A value is the stamp, the time of writing where the table
 //! lets records expire, and the record in postcard.
 
-use std::{ops::Bound, time::Duration};
+use std::{
+    ops::{Bound, Range},
+    time::Duration,
+};
 
 use hubbub_events::{Stamp, Timestamp};
 use hubbub_tables::{Record, Stored, Table};
@@ -41,6 +44,21 @@ pub(super) fn row_key<T: Table>(partition: &T::Partition, row: &T::Clustering) -
     let mut bytes = partition_and::<T>(partition, ROWS);
     key::encode(row, order::<T>(), &mut bytes);
     bytes
+}
+
+/// Where the partitions behind one begin.
+pub(super) fn behind_partition<T: Table>(after: Option<&T::Partition>) -> Vec<u8> {
+    after.map_or_else(Vec::new, |after| partition_and::<T>(after, PAST_ROWS))
+}
+
+/// All that a partition holds.
+pub(super) fn whole_partition<T: Table>(partition: &T::Partition) -> Range<Vec<u8>> {
+    partition_and::<T>(partition, HEAD)..partition_and::<T>(partition, PAST_ROWS)
+}
+
+/// The partition that a head or row is of.
+pub(super) fn partition_of<T: Table>(key: &[u8]) -> Result<T::Partition, Error> {
+    key::decode_first(key).map(|(partition, _)| partition).ok_or_else(|| damaged::<T>("a key"))
 }
 
 /// The rows of one partition behind a key, and what they are read off with.
@@ -127,6 +145,17 @@ pub(super) fn written_at(value: &[u8]) -> Option<WrittenAt> {
     Some(WrittenAt::from_bytes(*bytes))
 }
 
+/// Whether a value is past its time.
+pub(super) fn is_expired<T: Table>(value: &[u8], now: Option<WrittenAt>) -> Result<bool, Error> {
+    let (Some(time_to_live), Some(now)) = (T::TIME_TO_LIVE, now) else {
+        return Ok(false);
+    };
+    match written_at(value) {
+        Some(written_at) => Ok(written_at.is_expired(time_to_live, now)),
+        None => Err(damaged::<T>("a record's time of writing")),
+    }
+}
+
 /// What a value holds; `None` where it has expired.
 pub(super) fn decode_value<T: Table, R: Record>(
     value: &[u8],
@@ -135,16 +164,10 @@ pub(super) fn decode_value<T: Table, R: Record>(
     let Some(stamp) = stamp(value) else {
         return Err(damaged::<T>("a record's position"));
     };
-    let mut record = &value[8..];
-    if let (Some(time_to_live), Some(now)) = (T::TIME_TO_LIVE, now) {
-        let Some(written_at) = written_at(value) else {
-            return Err(damaged::<T>("a record's time of writing"));
-        };
-        if written_at.is_expired(time_to_live, now) {
-            return Ok(None);
-        }
-        record = &record[8..];
+    if is_expired::<T>(value, now)? {
+        return Ok(None);
     }
+    let record = &value[if T::TIME_TO_LIVE.is_some() { 16 } else { 8 }..];
     match postcard::from_bytes(record) {
         Ok(record) => Ok(Some(Stored { stamp, record })),
         Err(_) => Err(damaged::<T>("a record")),

@@ -9,7 +9,7 @@ mod table;
 mod writer;
 
 use std::{
-    any::{Any, TypeId},
+    any::Any,
     collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
@@ -17,14 +17,14 @@ use std::{
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use hubbub_events::Timestamp;
-use hubbub_tables::{Build, Table};
+use hubbub_tables::{Attempts, Build, Frontiers, Table};
 
 use self::{
     catalog::Catalog,
     expiry::Expiry,
     readers::Readers,
     table::TableHandle,
-    writer::{Space, Writer},
+    writer::{Dropped, Space, Writer},
 };
 use crate::{EmbeddedSettings, Error, Rows, Store};
 
@@ -58,9 +58,11 @@ struct Tables {
     folder: PathBuf,
     memtable_size: u64,
     catalog: Catalog,
-    /// An `Arc<dyn Rows<T>>` for each table type and build.
-    open: RwLock<HashMap<(TypeId, Build), Box<dyn Any + Send + Sync>>>,
+    open: RwLock<OpenTables>,
 }
+
+/// An `Arc<dyn Rows<T>>` for each table and build.
+type OpenTables = HashMap<(&'static str, Build), Box<dyn Any + Send + Sync>>;
 
 impl EmbeddedStore {
     /// Opens the store in a folder, or makes a new one there. Blocks: after a crash
@@ -102,13 +104,13 @@ impl EmbeddedStore {
     }
 
     fn open_table<T: Table>(&self, build: Build) -> Result<Arc<dyn Rows<T>>, Error> {
-        let name = catalog::keyspace_name::<T>(build);
+        let name = catalog::keyspace_name(T::NAME, build);
         let records = self.keyspace(&name)?;
         // After the keyspace: one without a fingerprint is new, or was never written to.
         self.tables.catalog.check::<T>(build, &self.tables.folder)?;
         let mut space = Space { records, expiry: None };
         if let Some(time_to_live) = T::TIME_TO_LIVE {
-            let index = self.keyspace(&format!("{name}.expiry"))?;
+            let index = self.keyspace(&expiry_of(&name))?;
             space.expiry = Some(Expiry { time_to_live, index });
             self.shared.writer.sweep(space.clone())?;
         }
@@ -124,10 +126,9 @@ impl EmbeddedStore {
 
 impl Store for EmbeddedStore {
     fn table<T: Table>(&self, build: Build) -> Result<Arc<dyn Rows<T>>, Error> {
-        let key = (TypeId::of::<T>(), build);
-        let opened = |open: &HashMap<_, Box<dyn Any + Send + Sync>>| {
-            open.get(&key)?.downcast_ref::<Arc<dyn Rows<T>>>().cloned()
-        };
+        let key = (T::NAME, build);
+        let opened =
+            |open: &OpenTables| open.get(&key)?.downcast_ref::<Arc<dyn Rows<T>>>().cloned();
         if let Some(rows) = opened(&self.tables.open.read().unwrap_or_else(PoisonError::into_inner))
         {
             return Ok(rows);
@@ -140,6 +141,53 @@ impl Store for EmbeddedStore {
         open.insert(key, Box::new(Arc::clone(&rows)));
         Ok(rows)
     }
+
+    /// Tables are made where they are first opened.
+    async fn make_build(&self, tables: &[&'static str], build: Build) -> Result<(), Error> {
+        self.open_build(tables, build).await
+    }
+
+    async fn open_build(&self, _: &[&'static str], _: Build) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn drop_build(
+        &self,
+        projection: &'static str,
+        tables: &[&'static str],
+        build: Build,
+    ) -> Result<(), Error> {
+        let of = (projection.to_owned(), build);
+        let frontiers = self.keyspace(Frontiers::NAME)?;
+        let attempts = self.keyspace(Attempts::NAME)?;
+        let ranges = vec![
+            (frontiers, layout::whole_partition::<Frontiers>(&of)),
+            (attempts, layout::whole_partition::<Attempts>(&of)),
+        ];
+        let names: Vec<_> =
+            tables.iter().map(|table| catalog::keyspace_name(table, build)).collect();
+        self.tables.close(tables, build);
+        let mut keyspaces = Vec::new();
+        for name in names.iter().flat_map(|name| [name.clone(), expiry_of(name)]) {
+            if self.shared.db.keyspace_exists(&name) {
+                keyspaces.push(self.keyspace(&name)?);
+            }
+        }
+        self.shared.writer.drop(Dropped { keyspaces, ranges }).await?;
+        names.iter().try_for_each(|name| self.tables.catalog.forget(name))
+    }
+}
+
+impl Tables {
+    fn close(&self, tables: &[&'static str], build: Build) {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|(table, of), _| *of != build || !tables.contains(table));
+    }
+}
+
+/// The keyspace with the times at which a table's records expire.
+fn expiry_of(table: &str) -> String {
+    format!("{table}.expiry")
 }
 
 fn cannot_open(folder: &Path, error: &fjall::Error) -> Error {

@@ -106,6 +106,32 @@ impl<T: Table> Reader<T> {
         }
         Ok(rows)
     }
+
+    /// Leaps from the first record of a partition to that of the next.
+    fn partitions(
+        &self,
+        after: Option<&T::Partition>,
+        limit: usize,
+    ) -> Result<Vec<T::Partition>, Error> {
+        let snapshot = self.db.snapshot();
+        let now = self.now();
+        let mut partitions = Vec::new();
+        let mut from = layout::behind_partition::<T>(after);
+        'partitions: while partitions.len() < limit {
+            for found in snapshot.range(&self.space.records, from.clone()..) {
+                let (key, value) = found.into_inner().map_err(|error| unusable(&error))?;
+                if layout::is_expired::<T>(&value, now)? {
+                    continue;
+                }
+                let partition = layout::partition_of::<T>(&key)?;
+                from = layout::behind_partition::<T>(Some(&partition));
+                partitions.push(partition);
+                continue 'partitions;
+            }
+            break;
+        }
+        Ok(partitions)
+    }
 }
 
 type Row<T> = (<T as Table>::Clustering, Stored<<T as Table>::Row>);
@@ -138,6 +164,16 @@ impl<T: Table> Rows<T> for TableHandle<T> {
         };
         let reader = self.reader();
         self.shared.readers.run(move || reader.scan(&range, limit)).await
+    }
+
+    async fn partitions(
+        &self,
+        after: Option<&T::Partition>,
+        limit: usize,
+    ) -> Result<Vec<T::Partition>, Error> {
+        let _timer = Timer::start("partitions", T::NAME);
+        let (reader, after) = (self.reader(), after.cloned());
+        self.shared.readers.run(move || reader.partitions(after.as_ref(), limit)).await
     }
 
     async fn apply(&self, changes: Vec<Change<T>>) -> Result<(), Error> {

@@ -2,8 +2,9 @@
 //! syncs once and then acknowledges all of it.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     iter, mem,
+    ops::Range,
     sync::{Arc, mpsc},
     thread,
     time::Duration,
@@ -52,6 +53,16 @@ enum Job {
     },
     /// Records of this table are to be swept away as they expire.
     Sweep(Space),
+    Drop {
+        what: Dropped,
+        done: oneshot::Sender<Result<(), Error>>,
+    },
+}
+
+/// What is dropped: whole tables, and parts of others.
+pub(super) struct Dropped {
+    pub(super) keyspaces: Vec<Keyspace>,
+    pub(super) ranges: Vec<(Keyspace, Range<Vec<u8>>)>,
 }
 
 /// The way to the writer's thread. Dropping it ends the thread, once it has done all
@@ -68,7 +79,12 @@ impl Writer {
     pub(super) fn spawn(db: Database, clock: Clock, queue_size: u64) -> Result<Self, Error> {
         let capacity = u32::try_from(queue_size).unwrap_or(u32::MAX).max(1);
         let (jobs, queue) = mpsc::channel();
-        let worker = Worker { db: db.clone(), sweeper: Sweeper::new(db, clock), failure: None };
+        let worker = Worker {
+            db: db.clone(),
+            sweeper: Sweeper::new(db, clock),
+            dropped: HashSet::new(),
+            failure: None,
+        };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || worker.run(&queue))
@@ -106,6 +122,13 @@ impl Writer {
         self.send(Job::Sweep(space))
     }
 
+    /// Drops tables, and waits until that is durable. What is still written to them is refused.
+    pub(super) async fn drop(&self, what: Dropped) -> Result<(), Error> {
+        let (done, dropped) = oneshot::channel();
+        self.send(Job::Drop { what, done })?;
+        dropped.await.map_err(|_| stopped())?
+    }
+
     fn send(&self, job: Job) -> Result<(), Error> {
         let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
         jobs.send(job).map_err(|_| stopped())
@@ -128,10 +151,16 @@ fn stopped() -> Error {
     Error::Permanent("the writer of the embedded store has stopped, see the log".to_owned())
 }
 
+fn no_more(space: &Space) -> Error {
+    Error::Permanent(format!("the table {} was dropped", space.records.name()))
+}
+
 /// The thread's own.
 struct Worker {
     db: Database,
     sweeper: Sweeper,
+    /// Tables that are no more, by name: as long as there is a handle on one, it keeps its room.
+    dropped: HashSet<String>,
     /// After a failed write nothing is known of what the disk holds: no more is
     /// written before a restart, which replays the journal.
     failure: Option<Error>,
@@ -158,19 +187,48 @@ impl Worker {
         };
         self.note_failure(&result);
         for job in group {
-            if let Job::Apply { done, .. } = job {
-                // Whoever asked may be gone.
-                let _ = done.send(result.clone());
+            // Whoever asked may be gone.
+            let _ = match job {
+                Job::Apply { to, done, .. } if self.dropped.contains(&**to.records.name()) => {
+                    done.send(Err(no_more(&to)))
+                }
+                Job::Apply { done, .. } => done.send(result.clone()),
+                Job::Sweep(_) => Ok(()),
+                Job::Drop { what, done } => {
+                    let dropped = result.clone().and_then(|()| self.drop(what));
+                    self.note_failure(&dropped);
+                    done.send(dropped)
+                }
+            };
+        }
+    }
+
+    fn drop(&mut self, Dropped { keyspaces, ranges }: Dropped) -> Result<(), Error> {
+        let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
+        for (space, range) in ranges {
+            for found in space.range(range) {
+                let key = found.key().map_err(|error| unusable(&error))?;
+                batch.remove(&space, key);
             }
         }
+        batch.commit().map_err(|error| unusable(&error))?;
+        for keyspace in keyspaces {
+            self.sweeper.forget(&keyspace);
+            self.dropped.insert(keyspace.name().to_string());
+            self.db.delete_keyspace(keyspace).map_err(|error| unusable(&error))?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, group: &mut [Job]) -> Result<(), Error> {
         let mut newest = Newest::default();
         for job in group {
             match job {
+                Job::Apply { to, .. } if self.dropped.contains(&**to.records.name()) => {}
                 Job::Apply { to, writes, .. } => newest.gather(to, mem::take(writes))?,
                 Job::Sweep(space) => self.sweeper.add(space.clone()),
+                // After what was queued before it.
+                Job::Drop { .. } => {}
             }
         }
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));

@@ -121,3 +121,15 @@ async fn concurrent_applies_keep_the_newest() {
     let keyspace = Keyspace::shared();
     conformance::concurrent_applies_keep_the_newest(&keyspace.open().await).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_partition_is_listed_once() {
+    let keyspace = Keyspace::shared();
+    conformance::every_partition_is_listed_once(&keyspace.open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_is_dropped_is_gone() {
+    let keyspace = Keyspace::new().await;
+    conformance::a_build_that_is_dropped_is_gone(&keyspace.open().await).await;
+}

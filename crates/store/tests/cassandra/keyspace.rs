@@ -11,7 +11,7 @@ use std::{
 
 use hubbub_events::Timestamp;
 use hubbub_store::{
-    CassandraSettings, CassandraStore, Error, TlsSettings,
+    CassandraSettings, CassandraStore, Error, Store, TlsSettings,
     cassandra::{Replication, Schema},
 };
 use hubbub_tables::{PostLikes, Table};
@@ -50,8 +50,7 @@ impl Keyspace {
         }
         let keyspace = on_a_runtime(async || {
             let keyspace = Self::new().await;
-            let schema = Schema::connect(&keyspace.settings()).await.unwrap();
-            schema.create_build(&[PostLikes::NAME], 2).await.unwrap();
+            keyspace.open().await.make_build(&[PostLikes::NAME], 2).await.unwrap();
             keyspace
         });
         let keyspace = Arc::new(keyspace);

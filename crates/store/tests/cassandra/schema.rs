@@ -158,14 +158,18 @@ async fn a_table_that_is_not_ours_is_neither_used_nor_touched() {
 #[tokio::test]
 async fn a_build_has_tables_of_its_own() {
     let keyspace = Keyspace::new().await;
-    let schema = schema(&keyspace).await;
-    schema.create_build(&[PostAnalysis::NAME], 7).await.unwrap();
-    schema.create_build(&[PostAnalysis::NAME], 7).await.unwrap();
-    let store = keyspace.open().await;
+    let (store, other) = (keyspace.open().await, keyspace.open().await);
+    store.make_build(&[PostAnalysis::NAME], 7).await.unwrap();
+    store.make_build(&[PostAnalysis::NAME], 7).await.unwrap();
+    // Who was there before has to look for it.
+    assert!(refused(other.table::<PostAnalysis>(7)).contains("post_analysis_b7"));
+    other.open_build(&[PostAnalysis::NAME], 7).await.unwrap();
+    other.table::<PostAnalysis>(7).unwrap();
+    refused(other.open_build(&[PostAnalysis::NAME], 8).await);
     let problem = refused(store.table::<PostAnalysis>(3));
     assert!(problem.contains("post_analysis_b3"), "{problem}");
     for (tables, build) in [(["builds"], 2), (["frontiers"], 2), (["nothing"], 2), (["posts"], 1)] {
-        refused(schema.create_build(&tables, build).await);
+        refused(store.make_build(&tables, build).await);
     }
 
     let [live, next] = [1, 7].map(|build| store.table::<PostAnalysis>(build).unwrap());
@@ -183,10 +187,26 @@ async fn a_build_has_tables_of_its_own() {
     assert_eq!(next.heads(&ids).await.unwrap(), [Some(head(4))]);
 }
 
+/// Hubbub does not start without the tables of schema.cql.
+#[tokio::test]
+async fn the_first_build_is_emptied_where_others_are_dropped() {
+    let keyspace = Keyspace::new().await;
+    let store = keyspace.open().await;
+    let id = ("one".to_owned(),);
+    let stamp = Stamp::new(1, 5);
+    let head = Some(Stored { stamp, record: AnalysisHead::created_by("ann") });
+    let change = Change { partition: id.clone(), head, rows: Vec::new() };
+    store.table::<PostAnalysis>(1).unwrap().apply(vec![change]).await.unwrap();
+    store.drop_build("analysis", &[PostAnalysis::NAME], 1).await.unwrap();
+    let again = keyspace.open().await.table::<PostAnalysis>(1).unwrap();
+    assert_eq!(again.heads(&[id]).await.unwrap(), [None]);
+    assert!(schema(&keyspace).await.apply().await.unwrap().added.is_empty());
+}
+
 #[tokio::test]
 async fn a_broken_build_does_not_hinder_the_others() {
     let keyspace = Keyspace::new().await;
-    schema(&keyspace).await.create_build(&[PostAnalysis::NAME], 2).await.unwrap();
+    keyspace.open().await.make_build(&[PostAnalysis::NAME], 2).await.unwrap();
     let session = keyspace.session().await;
     let statement = "DROP TABLE post_analysis_b2";
     session.query_unpaged(statement, ()).await.unwrap();

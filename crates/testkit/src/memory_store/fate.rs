@@ -27,6 +27,8 @@ pub enum Kind {
     Rows,
     /// Reads a partition's rows in their order.
     Scan,
+    /// Reads the keys of partitions.
+    Partitions,
     /// Writes.
     Apply,
 }

@@ -67,8 +67,8 @@ impl Tables {
         table.as_any().downcast_mut().expect("two tables have one name")
     }
 
-    pub fn drop_table<T: Table>(&mut self, build: Build) {
-        self.0.remove(&(T::NAME, build));
+    pub fn drop_table(&mut self, table: &'static str, build: Build) {
+        self.0.remove(&(table, build));
     }
 
     pub fn copies(&self) -> Copies {
@@ -163,6 +163,16 @@ impl<T: Table> MemoryTable<T> {
                 rows.take(limit).map(owned).collect()
             }
         }
+    }
+
+    pub fn partitions(&self, after: Option<&T::Partition>, limit: usize) -> Vec<T::Partition> {
+        let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let found = self.0.range::<T::Partition, _>((behind, Bound::Unbounded));
+        found.take(limit).map(|(key, _)| key.clone()).collect()
+    }
+
+    pub fn drop_partition(&mut self, of: &T::Partition) {
+        self.0.remove(of);
     }
 
     /// A head or row whose stamp is not above the stored one's is left as it is.

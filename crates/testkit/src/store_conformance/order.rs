@@ -4,7 +4,10 @@ use hubbub_events::Timestamp;
 use hubbub_store::{Rows, Store};
 use hubbub_tables::{
     AuthorAnalysis, Change, PostEvents, PostLikes, Posts, PostsByAuthor, Table,
-    analysis::AuthorTotals, likes::Like, posts::AuthoredPost, posts::PostEventRow,
+    analysis::AuthorTotals,
+    likes::{Like, LikesHead},
+    posts::AuthoredPost,
+    posts::PostEventRow,
 };
 
 use super::{open, post, row_change, stored, unique, version};
@@ -138,4 +141,43 @@ pub async fn times_and_texts_order_newest_first(store: &impl Store) {
     at.sort();
     at.reverse();
     assert_eq!(paged(&*posts, &user, 2).await, at);
+}
+
+/// Whoever goes through a table page by page meets each partition once, whether it has a
+/// head, rows or both.
+pub async fn every_partition_is_listed_once(store: &impl Store) {
+    let likes = open::<PostLikes>(store);
+    let name = unique("listed");
+    let ids: Vec<_> = (0..60).map(|number| (format!("{name}-{number}\0"),)).collect();
+    let changes = ids.iter().enumerate().map(|(number, id)| Change {
+        partition: id.clone(),
+        head: (number % 3 != 0).then(|| stored(9, LikesHead::created_by("ann"))),
+        rows: match number % 3 {
+            1 => Vec::new(),
+            _ => ["ann", "bob"]
+                .map(|user| ((user.to_owned(),), stored(9, Like { liked: true })))
+                .to_vec(),
+        },
+    });
+    likes.apply(changes.collect()).await.unwrap();
+    for limit in [1000, 7] {
+        // Other tests may use the same table.
+        let mut ours = Vec::new();
+        let mut after = None;
+        loop {
+            let page = likes.partitions(after.as_ref(), limit).await.unwrap();
+            assert!(page.len() <= limit);
+            let is_last = page.len() < limit;
+            after = page.last().cloned();
+            ours.extend(page.into_iter().filter(|(id,)| id.starts_with(&name)));
+            if is_last {
+                break;
+            }
+        }
+        ours.sort_unstable();
+        let mut expected = ids.clone();
+        expected.sort_unstable();
+        assert_eq!(ours, expected, "in pages of {limit}");
+    }
+    assert_eq!(likes.partitions(None, 0).await.unwrap(), []);
 }

@@ -3,7 +3,7 @@
 use hubbub_events::Timestamp;
 use hubbub_store::Store;
 use hubbub_tables::{
-    Change, Frontiers, Life, PostAnalysis, PostLikes, Posts, Reason, Receipts,
+    Change, Frontiers, Life, PostAnalysis, PostLikes, Posts, Reason, Receipts, Table,
     analysis::AnalysisHead,
     bookkeeping::Frontier,
     likes::{Like, LikesHead},
@@ -290,6 +290,45 @@ pub async fn builds_are_apart(store: &impl Store) {
     second.apply(vec![head_change(id.clone(), 5, likes_head(2))]).await.unwrap();
     assert_eq!(head_of(&*first, &id).await, Some(stored(9, likes_head(1))));
     assert_eq!(head_of(&*second, &id).await, Some(stored(5, likes_head(2))));
+}
+
+/// A build is made, used, dropped with all that is known of it, and the others stay.
+pub async fn a_build_that_is_dropped_is_gone(store: &impl Store) {
+    let tables = [Receipts::NAME, PostLikes::NAME];
+    store.make_build(&tables, 7).await.unwrap();
+    store.make_build(&tables, 7).await.unwrap();
+    store.open_build(&tables, 7).await.unwrap();
+    let [first, seventh] = [1, 7].map(|build| store.table::<PostLikes>(build).unwrap());
+    let id = (unique("dropped"),);
+    for likes in [&first, &seventh] {
+        likes.apply(vec![head_change(id.clone(), 9, likes_head(1))]).await.unwrap();
+    }
+    let receipt = (unique("topic"), 1, 0, 5);
+    let record = Receipt {
+        event_id: "event".to_owned(),
+        outcome: ReceiptOutcome::Applied,
+        reason: Reason::None,
+    };
+    let receipts = store.table::<Receipts>(7).unwrap();
+    receipts.apply(vec![head_change(receipt, 9, record)]).await.unwrap();
+    let frontiers = open::<Frontiers>(store);
+    // The name of a projection is part of the program.
+    let projection: &'static str = unique("projection").leak();
+    let of = |build| (projection.to_owned(), build);
+    let key = ("hubbub.posts".to_owned(), 1, 0);
+    for build in [1, 7] {
+        let frontier = Frontier { log_offset: 41, log_identity: "log".to_owned() };
+        let change = row_change(of(build), key.clone(), 42, frontier);
+        frontiers.apply(vec![change]).await.unwrap();
+    }
+    store.drop_build(projection, &tables, 7).await.unwrap();
+    assert_eq!(head_of(&*first, &id).await, Some(stored(9, likes_head(1))));
+    assert!(row_of(&*frontiers, &of(1), &key).await.is_some());
+    assert_eq!(row_of(&*frontiers, &of(7), &key).await, None);
+    // Whoever was late writes nothing any more, and does nobody harm.
+    let _ = seventh.apply(vec![head_change(id.clone(), 10, likes_head(2))]).await;
+    first.apply(vec![head_change(id.clone(), 10, likes_head(2))]).await.unwrap();
+    assert_eq!(head_of(&*first, &id).await, Some(stored(10, likes_head(2))));
 }
 
 /// The same key in two tables is two records.

@@ -132,10 +132,9 @@ async fn the_worker() {
     let mut told =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
     let (halted, mut halts) = tokio::sync::mpsc::unbounded_channel();
-    let handle = spawn::<Deadly, _>(Parts {
+    let parts = Parts {
         log: Arc::clone(&log),
         store: open_store(folder),
-        build: 1,
         settings: WorkerSettings {
             batch_records: BATCH,
             queue_size: ByteSize::mib(1),
@@ -145,7 +144,7 @@ async fn the_worker() {
             stall_timeout: Duration::from_secs(600),
             revocation_timeout: Duration::from_secs(5),
         },
-        observer: Arc::new(move |_, of, report| match report {
+        observer: Arc::new(move |_, _, of, report| match report {
             Report::Advanced(offset) => say(&format!("folded {} {offset}", of.partition)),
             Report::Halted(halt) => {
                 say(&format!("halted {} {}", halt.reason, halt.at));
@@ -156,7 +155,8 @@ async fn the_worker() {
         turn: Turn::default(),
         stop: stop.clone(),
         abandon: CancellationToken::new(),
-    });
+    };
+    let handle = spawn::<Deadly, _>(parts, 1);
     say("started");
     if env::var_os(RESUMED).is_some() {
         halts.recv().await;

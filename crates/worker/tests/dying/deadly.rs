@@ -22,6 +22,7 @@ fn abort_at(event: &PostEvent, begin: &str) {
 
 impl Projection for Deadly {
     const NAME: &'static str = Likes::NAME;
+    const FOLD: i32 = 1;
     const TOPIC: Topic = Likes::TOPIC;
     type Event = PostEvent;
     type Tables = likes::Tables;

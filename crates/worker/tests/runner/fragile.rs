@@ -15,6 +15,7 @@ pub const FAILS: &str = "fails";
 
 impl Projection for Fragile {
     const NAME: &'static str = "likes";
+    const FOLD: i32 = 1;
     const TOPIC: Topic = Topic::Posts;
     type Event = PostEvent;
     type Tables = likes::Tables;

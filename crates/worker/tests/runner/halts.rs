@@ -67,6 +67,7 @@ struct Upgraded;
 
 impl Projection for Upgraded {
     const NAME: &'static str = Likes::NAME;
+    const FOLD: i32 = 1;
     const TOPIC: Topic = Likes::TOPIC;
     type Event = PostEvent;
     type Tables = likes::Tables;

@@ -1,6 +1,7 @@
 //! The production runner over simulated ports, under a paused clock.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod builds;
 mod crashes;
 mod dead_letters;
 mod folding;

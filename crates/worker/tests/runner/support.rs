@@ -58,19 +58,19 @@ pub fn start_in<P: Projection>(
 ) -> Worker {
     let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
     let reports = Arc::new(Mutex::new(Vec::new()));
-    let handle = spawn::<P, _>(Parts {
+    let parts = Parts {
         log,
         store: store.clone(),
-        build: 1,
         settings,
         observer: Arc::new({
             let reports = Arc::clone(&reports);
-            move |_, of, report| reports.lock().unwrap().push((of, report))
+            move |_, _, of, report| reports.lock().unwrap().push((of, report))
         }),
         turn: turn.clone(),
         stop: stop.clone(),
         abandon: abandon.clone(),
-    });
+    };
+    let handle = spawn::<P, _>(parts, 1);
     Worker { handle, stop, abandon, reports }
 }
 

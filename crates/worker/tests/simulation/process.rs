@@ -41,15 +41,17 @@ impl Process {
         let parts = || Parts {
             log: Arc::new(log.clone()),
             store: store.clone(),
-            build: 1,
             settings: settings.clone(),
-            observer: Arc::new(|_, _, _| {}),
+            observer: Arc::new(|_, _, _, _| {}),
             turn: turn.clone(),
             stop: stop.clone(),
             abandon: abandon.clone(),
         };
-        let handles =
-            [spawn::<Posts, _>(parts()), spawn::<Analysis, _>(parts()), spawn::<Likes, _>(parts())];
+        let handles = [
+            spawn::<Posts, _>(parts(), 1),
+            spawn::<Analysis, _>(parts(), 1),
+            spawn::<Likes, _>(parts(), 1),
+        ];
         Self { log, store, handles, stop, abandon }
     }
 

@@ -152,7 +152,7 @@ impl World<'_> {
                     Answer::Never => ", and dies",
                 };
                 let does = match operation.kind {
-                    Kind::Heads | Kind::Rows | Kind::Scan => "reads",
+                    Kind::Heads | Kind::Rows | Kind::Scan | Kind::Partitions => "reads",
                     Kind::Apply => "writes",
                 };
                 let (number, table, items) = (operation.number, operation.table, operation.items);

@@ -121,6 +121,24 @@ impl RedisCache {
         Ok(RedisTable { cache: self.clone(), keys, hits: counter("hit") })
     }
 
+    /// What Redis has of a partition; `None` also where it does not answer.
+    ///
+    /// # Errors
+    /// Where the table's declaration is wrong.
+    pub async fn peek<T: Table>(
+        &self,
+        build: Build,
+        partition: &T::Partition,
+    ) -> Result<Option<Cached<Snapshot<T>>>, Error> {
+        let table = self.table::<T>(build)?;
+        let key = table.key(partition);
+        let [reply] = self.fetch([&key]).await;
+        Ok(match reply {
+            Reply::Value(value) => entry::open::<T>(&key, &value),
+            _ => None,
+        })
+    }
+
     /// Reads keys in one round trip. Each command names one key, so that it makes no
     /// difference which node of a cluster has it.
     pub(super) async fn fetch<const N: usize>(&self, keys: [&str; N]) -> [Reply; N] {

@@ -1,0 +1,68 @@
+//! Projections are folded anew while writes come in.
+
+use hubbub_testkit::client::eventually;
+use serde_json::json;
+use tokio::task::block_in_place;
+
+use crate::world::{Load, PATIENCE, Worker, World, healed};
+
+const ALL: &str = "posts,analysis,likes";
+const EVENTS: usize = 4_000;
+const WRITERS: usize = 6;
+
+fn succeed(worker: &Worker, arguments: &[&str]) -> String {
+    let output = block_in_place(|| worker.command(arguments));
+    let told = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text)).concat();
+    assert!(output.status.success(), "{arguments:?}: {told}");
+    told
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebuild_is_shared_outlives_a_worker_and_changes_no_number() {
+    let mut world = World::start().await;
+    let first = world.worker(ALL).await;
+    let second = world.worker(ALL).await;
+    let mut load = Load::start(&world, WRITERS, EVENTS);
+    load.reaches(EVENTS / 4).await;
+
+    succeed(&first, &["rebuild", "--projection", "analysis", "--no-compare", "--no-switch"]);
+    // Both have a share of the new build: each follows the table of builds by itself.
+    for worker in [&first, &second] {
+        eventually(PATIENCE, || async {
+            let status = worker.get("/status").await.expect(200).json();
+            let partitions = status["partitions"].as_array().cloned().unwrap_or_default();
+            let has_it = partitions.iter().any(|of| of["build"] == 2);
+            if has_it { Ok(()) } else { Err(status) }
+        })
+        .await;
+    }
+    first.kill();
+    for projection in ["analysis", "posts", "likes"] {
+        let rebuilt = succeed(&second, &["rebuild", "--projection", projection]);
+        assert!(rebuilt.contains("the builds are alike"), "{rebuilt}");
+        assert!(
+            rebuilt.contains(&format!("build 2 of {projection} is read from now on")),
+            "{rebuilt}"
+        );
+    }
+    succeed(&second, &["rebuild", "--projection", "likes", "--rollback"]);
+    let told = load.check(&world, &[]).await;
+    let healed_after = healed(&[&second]).await;
+    let verified = succeed(&second, &["verify"]);
+    let tables = verified.lines().filter(|line| line.contains("checksums"));
+    assert_eq!(tables.filter(|line| line.ends_with(" 0 differ")).count(), 6, "{verified}");
+    let faults = "every projection rebuilt, a worker killed meanwhile";
+    told.report(faults, Some(healed_after), "nothing differs from the log");
+
+    succeed(&second, &["rebuild", "--projection", "analysis", "--drop"]);
+    // What is left is read and written as before.
+    let hub = world.client().await;
+    let post = json!({"id": "after", "user_id": "ann", "content": "All is well"});
+    let answer = hub.post("/posts", &post).wait(10).await.expect(201);
+    let analysis = hub.get("/posts/after/analysis").after(&answer).wait(10).await.expect(200);
+    assert_eq!(analysis.json()["word_count"], 3);
+    // Who folds nothing knows of no builds.
+    for answer in world.operations.get("/builds/posts").await {
+        answer.problem(404, "not-found").says(&["folds nothing", "worker"]);
+    }
+}

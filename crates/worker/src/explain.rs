@@ -1,0 +1,139 @@
+//! Folds the records of one key alone, and tells what each of them changed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hubbub_events::{Offset, TopicPartition};
+use hubbub_projections::{Interrupt, Mode, Outcome, Projection, View};
+use hubbub_stream::Record;
+use hubbub_tables::{Reason, Table};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Halt,
+    batch::{Content, Item, message_of},
+    gather,
+};
+
+/// What one record came to in one projection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explained {
+    /// The projection.
+    pub projection: String,
+    /// What it came to, and by which rule.
+    pub outcome: String,
+    /// The heads and rows that it changed. A row that adds up several keys shows the share of
+    /// this one.
+    pub changes: Vec<Changed>,
+}
+
+/// A head or row, after a record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Its table.
+    pub table: String,
+    /// Its key.
+    pub key: String,
+    /// What it holds from then on.
+    pub holds: Value,
+}
+
+/// What each of some records came to, which are all that a key has in its partition.
+#[must_use]
+pub fn explain<P: Projection>(
+    of: TopicPartition,
+    partitions: i32,
+    records: &[Record],
+) -> Vec<(Offset, Explained)> {
+    let mut tables = P::Tables::default();
+    let explained = records.iter().map(|record| {
+        let (outcome, changes) = match Item::<P>::decode(record.clone(), of, partitions) {
+            Ok(item) => fold::<P>(of, &item, &mut tables),
+            Err(halted) => {
+                let (_, Halt { reason, detail, .. }) = *halted;
+                (format!("halts the partition ({reason}): {detail}"), Vec::new())
+            }
+        };
+        let projection = P::NAME.to_owned();
+        (record.offset, Explained { projection, outcome, changes })
+    });
+    explained.collect()
+}
+
+fn fold<P: Projection>(
+    of: TopicPartition,
+    item: &Item<P>,
+    tables: &mut P::Tables,
+) -> (String, Vec<Changed>) {
+    let event = match &item.content {
+        Content::Event(event) => event,
+        Content::Dead(reason) => return (format!("dead letter: {reason}"), Vec::new()),
+    };
+    let at = of.at(item.offset());
+    let outcome = loop {
+        gather::begin(tables, at.stamp(), Mode::Folding);
+        match catch_unwind(AssertUnwindSafe(|| P::fold(at, event, tables))) {
+            Ok(Ok(outcome)) => break outcome,
+            // What no earlier record of the key has made is absent.
+            Ok(Err(Interrupt::Miss)) => {
+                gather::ask(tables, Absent);
+            }
+            Ok(Err(Interrupt::Ahead | Interrupt::Reflected)) => break Outcome::Skipped,
+            Err(panic) => {
+                // What it had put is not true.
+                gather::clear(tables);
+                return (message_of(panic.as_ref()), Vec::new());
+            }
+        }
+    };
+    let changes = gather::ask(tables, Changes(Vec::new())).0;
+    gather::written(tables);
+    (told(outcome), changes)
+}
+
+fn told(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Applied => "applied".to_owned(),
+        Outcome::Skipped => "skipped: there is nothing left to change".to_owned(),
+        Outcome::Rejected(reason) => format!("rejected: {}", name_of(reason)),
+        Outcome::DeadLetter(reason) => format!("dead letter: {reason}"),
+    }
+}
+
+/// As the tables have it.
+fn name_of(reason: Reason) -> String {
+    let name = serde_json::to_value(reason).unwrap_or_default();
+    name.as_str().unwrap_or_default().to_owned()
+}
+
+struct Absent;
+
+impl gather::Each for Absent {
+    fn each<T: Table>(&mut self, view: &mut View<T>) {
+        let missing = view.take_missing();
+        missing.heads.into_iter().for_each(|partition| view.loaded_head(partition, None));
+        for (partition, key) in missing.rows {
+            view.loaded_row(partition, key, None);
+        }
+    }
+}
+
+struct Changes(Vec<Changed>);
+
+impl gather::Each for Changes {
+    fn each<T: Table>(&mut self, view: &mut View<T>) {
+        for change in view.changes() {
+            let partition = &change.partition;
+            let mut note = |key: String, holds: Result<Value, serde_json::Error>| {
+                let holds = holds.unwrap_or_default();
+                self.0.push(Changed { table: T::NAME.to_owned(), key, holds });
+            };
+            if let Some(head) = &change.head {
+                note(format!("{partition:?}"), serde_json::to_value(&head.record));
+            }
+            for (clustering, row) in &change.rows {
+                note(format!("{partition:?} {clustering:?}"), serde_json::to_value(&row.record));
+            }
+        }
+    }
+}
