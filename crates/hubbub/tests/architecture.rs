@@ -46,8 +46,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Our crates, each with those of ours that its own code, not its tests, uses.
-fn crates() -> BTreeMap<String, BTreeSet<String>> {
+/// Our packages, as cargo sees them.
+fn packages() -> Vec<Value> {
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
         .current_dir(root())
@@ -55,7 +55,12 @@ fn crates() -> BTreeMap<String, BTreeSet<String>> {
         .unwrap();
     assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
     let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+/// Our crates, each with those of ours that its own code, not its tests, uses.
+fn crates() -> BTreeMap<String, BTreeSet<String>> {
+    let packages = packages();
     let names: BTreeSet<_> = packages.iter().map(|package| short(&package["name"])).collect();
     let uses = |package: &Value| {
         let dependencies = package["dependencies"].as_array().unwrap().iter();
@@ -72,6 +77,17 @@ fn crates() -> BTreeMap<String, BTreeSet<String>> {
 fn short(name: &Value) -> String {
     let name = name.as_str().unwrap();
     name.strip_prefix("hubbub-").unwrap_or(name).to_owned()
+}
+
+/// Cargo drops a target without a word where another one names its file.
+#[test]
+fn the_end_to_end_suite_runs_on_one_process_and_on_a_fleet() {
+    let packages = packages();
+    let program = packages.iter().find(|package| package["name"] == "hubbub").unwrap();
+    let targets: Vec<_> = program["targets"].as_array().unwrap().iter().collect();
+    for suite in ["e2e", "e2e_fleet"] {
+        assert!(targets.iter().any(|target| target["name"] == suite), "{suite} is not built");
+    }
 }
 
 #[test]

@@ -26,7 +26,8 @@ async fn words_are_counted_by_unicodes_rules() {
         (&long, 1, 65_536),
     ] {
         let post = written(&hub, json!({"content": content})).await;
-        let analysis = hub.get(&format!("/posts/{}/analysis", post.id)).after(&post.answer).await;
+        let analysis =
+            hub.get(&format!("/posts/{}/analysis", post.id)).after(&post.answer).wait(10).await;
         let average = if words == 0 { 0.0 } else { f64::from(chars) / f64::from(words) };
         assert_eq!(
             analysis.expect(200).json(),
@@ -44,8 +45,12 @@ async fn words_are_counted_by_unicodes_rules() {
 async fn an_average_is_not_rounded() {
     let hub = hub().await;
     let post = written(&hub, json!({"content": "a bb cccc"})).await;
-    let analysis =
-        hub.get(&format!("/posts/{}/analysis", post.id)).after(&post.answer).await.expect(200);
+    let analysis = hub
+        .get(&format!("/posts/{}/analysis", post.id))
+        .after(&post.answer)
+        .wait(10)
+        .await
+        .expect(200);
     assert_eq!(analysis.json()["average_word_length"], 7.0 / 3.0);
 }
 
@@ -66,11 +71,11 @@ async fn an_author_has_the_totals_of_all_live_posts() {
         last = Some(post.answer);
     }
     let last = last.unwrap();
-    assert_eq!(hub.get(&path).after(&last).await.expect(200).json(), totals(4, 6, 25));
+    assert_eq!(hub.get(&path).after(&last).wait(10).await.expect(200).json(), totals(4, 6, 25));
 
     let edit = json!({"user_id": user, "content": "now four words here"});
     let last = hub.patch(&format!("/posts/{}", ids[0]), &edit).await.expect(202);
-    assert_eq!(hub.get(&path).after(&last).await.expect(200).json(), totals(4, 9, 38));
+    assert_eq!(hub.get(&path).after(&last).wait(10).await.expect(200).json(), totals(4, 9, 38));
     // Tags alone, a repeat, a like and what is rejected change no number.
     let last = hub
         .patch(&format!("/posts/{}", ids[1]), &json!({"user_id": user, "hashtags": ["x"]}))
@@ -80,13 +85,13 @@ async fn an_author_has_the_totals_of_all_live_posts() {
     hub.put(&format!("/posts/{}/likes/{user}", ids[1])).after(&last).wait(10).await.expect(204);
     let create = json!({"id": ids[2], "user_id": user, "content": "three words here"});
     let last = hub.post("/posts", &create).wait(10).await.expect(201);
-    assert_eq!(hub.get(&path).after(&last).await.expect(200).json(), totals(4, 9, 38));
+    assert_eq!(hub.get(&path).after(&last).wait(10).await.expect(200).json(), totals(4, 9, 38));
 
     let mut last = last;
     for id in &ids {
         last = hub.delete(&format!("/posts/{id}?user_id={user}")).wait(10).await.expect(204);
     }
-    assert_eq!(hub.get(&path).after(&last).await.expect(200).json(), totals(0, 0, 0));
+    assert_eq!(hub.get(&path).after(&last).wait(10).await.expect(200).json(), totals(0, 0, 0));
 }
 
 #[tokio::test]
@@ -95,13 +100,15 @@ async fn an_edit_without_content_keeps_the_numbers() {
     let post = written(&hub, json!({"content": "three words here"})).await;
     let path = format!("/posts/{}", post.id);
     let edited = hub.patch(&path, &json!({"hashtags": ["tag"]})).await.expect(202);
-    let analysis = hub.get(&format!("{path}/analysis")).after(&edited).await.expect(200).json();
+    let analysis =
+        hub.get(&format!("{path}/analysis")).after(&edited).wait(10).await.expect(200).json();
     assert_eq!(analysis["word_count"], 3);
     let edited = hub
         .patch(&path, &json!({"content": "two words", "hashtags": Value::Null}))
         .await
         .expect(202);
-    let analysis = hub.get(&format!("{path}/analysis")).after(&edited).await.expect(200).json();
+    let analysis =
+        hub.get(&format!("{path}/analysis")).after(&edited).wait(10).await.expect(200).json();
     assert_eq!(
         (&analysis["word_count"], &analysis["average_word_length"]),
         (&json!(2), &json!(4.0))

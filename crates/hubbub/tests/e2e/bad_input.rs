@@ -298,7 +298,7 @@ async fn if_match_is_one_version_in_quotes() {
     let twice = hub.patch(&path, &edit).if_match("\"1\"").if_match("\"1\"").await;
     // nginx itself does not take a field twice that may stand once.
     twice.problem(400, if IS_FLEET { "malformed-request" } else { "invalid-if-match" });
-    let read = hub.get(&path).after(&post.answer).await.expect(200).json();
+    let read = hub.get(&path).after(&post.answer).wait(10).await.expect(200).json();
     assert_eq!(read["version"], 1, "a refused edit was appended");
 }
 

@@ -63,11 +63,17 @@ async fn posts_come_in_as_an_array_or_line_by_line() {
             let read = read_post(&hub, id, &answer).await;
             assert_eq!((&read["content"], &read["version"]), (&post["content"], &json!(1)));
         }
-        let totals =
-            hub.get(&format!("/users/{user}/analysis")).after(&answer).await.expect(200).json();
+        let totals = hub
+            .get(&format!("/users/{user}/analysis"))
+            .after(&answer)
+            .wait(10)
+            .await
+            .expect(200)
+            .json();
         assert_eq!((&totals["post_count"], &totals["word_count"]), (&json!(3), &json!(6)));
         for receipt in results(&answer).iter().filter_map(|item| item["receipt"].as_str()) {
-            let receipt = hub.get(&format!("/receipts/{receipt}")).after(&answer).await.expect(200);
+            let receipt =
+                hub.get(&format!("/receipts/{receipt}")).after(&answer).wait(10).await.expect(200);
             assert_eq!(receipt.string("status"), "applied");
         }
     }
@@ -194,7 +200,8 @@ async fn a_batch_has_one_to_ten_thousand_posts() {
     }
     // Nothing of what was refused was appended before.
     let last = batch(&hub, JSON, json!([post]).to_string()).await.expect(202);
-    let totals = hub.get(&format!("/users/{user}/analysis")).after(&last).await.expect(200).json();
+    let totals =
+        hub.get(&format!("/users/{user}/analysis")).after(&last).wait(10).await.expect(200).json();
     assert_eq!(totals["post_count"], 1);
 }
 
@@ -229,7 +236,8 @@ async fn a_body_that_is_not_json_throughout_appends_nothing() {
     call.await.problem(400, "malformed-json").says(&["UTF-8"]);
 
     let last = batch(&hub, JSON, format!("[{post}]")).await.expect(202);
-    let totals = hub.get(&format!("/users/{user}/analysis")).after(&last).await.expect(200).json();
+    let totals =
+        hub.get(&format!("/users/{user}/analysis")).after(&last).wait(10).await.expect(200).json();
     assert_eq!(totals["post_count"], 1);
 }
 
@@ -279,12 +287,18 @@ async fn of_one_id_twice_in_a_batch_the_first_counts() {
     assert_eq!(read_post(&hub, &id, &answer).await["content"], "the first");
     let mut statuses = Vec::new();
     for receipt in results(&answer).iter().filter_map(|item| item["receipt"].as_str()) {
-        let receipt = hub.get(&format!("/receipts/{receipt}")).after(&answer).await.expect(200);
+        let receipt =
+            hub.get(&format!("/receipts/{receipt}")).after(&answer).wait(10).await.expect(200);
         statuses.push(receipt.string("status"));
     }
     assert_eq!(statuses, ["applied", "rejected", "applied"]);
-    let totals =
-        hub.get(&format!("/users/{user}/analysis")).after(&answer).await.expect(200).json();
+    let totals = hub
+        .get(&format!("/users/{user}/analysis"))
+        .after(&answer)
+        .wait(10)
+        .await
+        .expect(200)
+        .json();
     assert_eq!((&totals["post_count"], &totals["word_count"]), (&json!(1), &json!(2)));
 }
 

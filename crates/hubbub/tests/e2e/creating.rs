@@ -30,7 +30,7 @@ async fn a_post_reads_as_it_was_written() {
     let post = json!({"id": id, "user_id": user, "content": "Read me", "hashtags": ["News"]});
     let posted = hub.post("/posts", &post).await.expect(202);
 
-    let read = hub.get(&format!("/posts/{id}")).after(&posted).await.expect(200);
+    let read = hub.get(&format!("/posts/{id}")).after(&posted).wait(10).await.expect(200);
     assert_eq!(read.header("etag"), Some("\"1\""));
     assert!(!read.token().is_empty());
     let mut post = read.json();
@@ -53,9 +53,10 @@ async fn a_post_without_id_and_user_gets_an_id_and_stays_nobodys() {
     assert_eq!(read_post(&hub, &id, &posted).await["user_id"], json!(null));
 
     let analysis =
-        hub.get(&format!("/posts/{id}/analysis")).after(&posted).await.expect(200).json();
+        hub.get(&format!("/posts/{id}/analysis")).after(&posted).wait(10).await.expect(200).json();
     assert_eq!(analysis["user_id"], json!(null));
-    let events = hub.get(&format!("/posts/{id}/events")).after(&posted).await.expect(200).json();
+    let events =
+        hub.get(&format!("/posts/{id}/events")).after(&posted).wait(10).await.expect(200).json();
     assert_eq!(events["items"][0]["user_id"], json!(null));
 }
 
@@ -98,9 +99,11 @@ async fn the_same_create_again_is_the_same_post() {
 
     let read = read_post(&hub, &id, &last).await;
     assert_eq!((&read["version"], &read["content"]), (&json!(2), &json!("Twice")));
-    let totals = hub.get(&format!("/users/{user}/analysis")).after(&last).await.expect(200).json();
+    let totals =
+        hub.get(&format!("/users/{user}/analysis")).after(&last).wait(10).await.expect(200).json();
     assert_eq!((&totals["post_count"], &totals["word_count"]), (&json!(1), &json!(1)));
-    let events = hub.get(&format!("/posts/{id}/events")).after(&last).await.expect(200).json();
+    let events =
+        hub.get(&format!("/posts/{id}/events")).after(&last).wait(10).await.expect(200).json();
     assert_eq!(events["items"].as_array().unwrap().len(), 2, "{events}");
 }
 
@@ -138,7 +141,8 @@ async fn every_allowed_character_and_length_makes_an_id() {
         let posted = hub.post("/posts", &post).wait(10).await.expect(201);
         assert_eq!(read_post(&hub, &id, &posted).await["user_id"], id.as_str());
         hub.put(&format!("/posts/{id}/likes/{id}")).wait(10).await.expect(204);
-        let totals = hub.get(&format!("/users/{id}/analysis")).after(&posted).await.expect(200);
+        let totals =
+            hub.get(&format!("/users/{id}/analysis")).after(&posted).wait(10).await.expect(200);
         assert_eq!(totals.json()["post_count"], 1);
     }
 }

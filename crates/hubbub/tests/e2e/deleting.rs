@@ -16,15 +16,21 @@ async fn a_deleted_post_is_gone_everywhere() {
     let deleted = hub.delete(&format!("{path}?user_id={user}")).wait(10).await.expect(204);
     assert_eq!(deleted.header("preference-applied"), Some("wait=10"));
     for part in ["", "/analysis", "/likes", "/events"] {
-        let gone = hub.get(&format!("{path}{part}")).after(&deleted).await;
+        let gone = hub.get(&format!("{path}{part}")).after(&deleted).wait(10).await;
         gone.problem(410, "post-deleted").says(&[&post.id]);
         assert!(!gone.token().is_empty());
     }
-    let posts = hub.get(&format!("/users/{user}/posts")).after(&deleted).await.expect(200).json();
+    let posts =
+        hub.get(&format!("/users/{user}/posts")).after(&deleted).wait(10).await.expect(200).json();
     assert_eq!(posts["items"].as_array().unwrap().len(), 1);
     assert_eq!(posts["items"][0]["id"], kept.id.as_str());
-    let totals =
-        hub.get(&format!("/users/{user}/analysis")).after(&deleted).await.expect(200).json();
+    let totals = hub
+        .get(&format!("/users/{user}/analysis"))
+        .after(&deleted)
+        .wait(10)
+        .await
+        .expect(200)
+        .json();
     assert_eq!((&totals["post_count"], &totals["word_count"]), (&json!(1), &json!(3)));
 
     let (query, edit) =
@@ -38,7 +44,7 @@ async fn a_deleted_post_is_gone_everywhere() {
     let create = json!({"id": post.id, "user_id": user, "content": "gone"});
     let last = hub.post("/posts", &create).wait(10).await;
     last.problem(409, "id-taken");
-    hub.get(&path).after(&last).await.problem(410, "post-deleted");
+    hub.get(&path).after(&last).wait(10).await.problem(410, "post-deleted");
 }
 
 #[tokio::test]

@@ -25,8 +25,8 @@ async fn head_is_get_without_the_body() {
         format!("/posts/{}", unique("never")),
         "/nothing".to_owned(),
     ] {
-        let get = hub.get(&path).after(&post.answer).await;
-        let head = hub.head(&path).after(&post.answer).await;
+        let get = hub.get(&path).after(&post.answer).wait(10).await;
+        let head = hub.head(&path).after(&post.answer).wait(10).await;
         assert_eq!(head.status, get.status);
         for name in ["content-type", "etag", "cache-control"] {
             assert_eq!(head.header(name), get.header(name), "{path}: {name}");
@@ -58,7 +58,7 @@ async fn a_trailing_slash_is_served_alike() {
         format!("/users/{user}/analysis/"),
         format!("/receipts/{}/", posted.string("receipt")),
     ] {
-        hub.get(&read).after(&posted).await.expect(200);
+        hub.get(&read).after(&posted).wait(10).await.expect(200);
     }
     hub.delete(&format!("{path}?user_id={user}")).wait(10).await.expect(204);
 }

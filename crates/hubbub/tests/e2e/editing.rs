@@ -20,7 +20,7 @@ async fn an_edit_changes_what_it_names_and_moves_the_version() {
         (edited.string("id"), edited.string("status")),
         (post.id.clone(), "applied".to_owned())
     );
-    let read = hub.get(&path).after(&edited).await.expect(200);
+    let read = hub.get(&path).after(&edited).wait(10).await.expect(200);
     assert_eq!(read.header("etag"), Some("\"2\""));
     let read = read.json();
     assert_eq!((&read["content"], &read["hashtags"]), (&json!("Two words"), &json!(["field"])));
@@ -46,7 +46,7 @@ async fn an_edit_of_the_version_that_was_read_is_applied_once() {
     let user = unique("user");
     let post = written(&hub, json!({"user_id": user, "content": "v1"})).await;
     let path = format!("/posts/{}", post.id);
-    let read = hub.get(&path).after(&post.answer).await.expect(200);
+    let read = hub.get(&path).after(&post.answer).wait(10).await.expect(200);
     let etag = read.header("etag").unwrap();
 
     let edit = json!({"user_id": user, "content": "v2"});

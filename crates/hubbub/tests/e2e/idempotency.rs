@@ -22,7 +22,8 @@ async fn the_same_key_is_the_same_post() {
     }
     let last = hub.put(&format!("/posts/{id}/likes/{user}")).wait(10).await.expect(204);
     assert_eq!(read_post(&hub, &id, &last).await["version"], 1);
-    let totals = hub.get(&format!("/users/{user}/analysis")).after(&last).await.expect(200).json();
+    let totals =
+        hub.get(&format!("/users/{user}/analysis")).after(&last).wait(10).await.expect(200).json();
     assert_eq!((&totals["post_count"], &totals["word_count"]), (&json!(1), &json!(2)));
 }
 
@@ -70,7 +71,7 @@ async fn what_a_key_made_is_used_like_any_post_and_chosen_by_nobody() {
     hub.put(&format!("{path}/likes/{user}")).wait(10).await.expect(204);
     hub.patch(&path, &json!({"user_id": user, "content": "Edited"})).wait(10).await.expect(200);
     for part in ["", "/analysis", "/likes", "/events"] {
-        hub.get(&format!("{path}{part}")).after(&posted).await.expect(200);
+        hub.get(&format!("{path}{part}")).after(&posted).wait(10).await.expect(200);
     }
     let own = json!({"id": id, "user_id": user, "content": "By key"});
     hub.post("/posts", &own).await.problem(422, "validation-failed").blames("id");

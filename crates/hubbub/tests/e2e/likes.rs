@@ -19,13 +19,13 @@ async fn a_like_counts_once_and_is_taken_back_once() {
         assert_eq!(liked.header("preference-applied"), Some("wait=10"));
         let read = read_post(&hub, &post.id, &liked).await;
         assert_eq!((&read["like_count"], &read["version"]), (&json!(1), &json!(1)));
-        let page = hub.get(&likes).after(&liked).await.expect(200).json();
+        let page = hub.get(&likes).after(&liked).wait(10).await.expect(200).json();
         assert_eq!(page, json!({"items": [{"user_id": user}]}));
     }
     for _ in 0..2 {
         let unliked = hub.delete(&like).wait(10).await.expect(204);
         assert_eq!(read_post(&hub, &post.id, &unliked).await["like_count"], 0);
-        let page = hub.get(&likes).after(&unliked).await.expect(200).json();
+        let page = hub.get(&likes).after(&unliked).wait(10).await.expect(200).json();
         assert_eq!(page, json!({"items": []}));
     }
     let again = hub.put(&like).await.expect(202);

@@ -136,7 +136,8 @@ async fn an_authors_posts_are_newest_first() {
         // Those of one millisecond come by id, which is the order of their making too.
         let found: Vec<_> = items.iter().filter_map(|post| post["id"].as_str()).collect();
         assert_eq!((found, sizes), (ids.iter().map(String::as_str).collect(), pages));
-        let own = hub.get(&format!("/posts/{}", ids[0])).after(&last).await.expect(200).json();
+        let own =
+            hub.get(&format!("/posts/{}", ids[0])).after(&last).wait(10).await.expect(200).json();
         assert_eq!(items[0], own, "an item is what GET /posts/{{id}} answers");
     }
 }

@@ -36,9 +36,9 @@ async fn what_happens_is_counted() {
     let post = written(&hub, json!({"user_id": user, "content": "Count me"})).await;
     let path = format!("/posts/{}", post.id);
     for _ in 0..2 {
-        hub.get(&path).after(&post.answer).await.expect(200);
+        hub.get(&path).after(&post.answer).wait(10).await.expect(200);
     }
-    hub.get(&format!("{path}/analysis")).after(&post.answer).await.expect(200);
+    hub.get(&format!("{path}/analysis")).after(&post.answer).wait(10).await.expect(200);
     hub.put(&format!("{path}/likes/{user}")).wait(10).await.expect(204);
     let last = hub.patch(&path, &json!({"content": "Not mine"})).await.expect(202);
     for read in [&path, &format!("{path}/analysis")] {
@@ -99,7 +99,7 @@ async fn no_id_is_a_label() {
     let (hub, operations) = (hub().await, operations().await);
     let user = unique("labelled");
     let post = written(&hub, json!({"user_id": user, "content": "x"})).await;
-    hub.get(&format!("/posts/{}", post.id)).after(&post.answer).await.expect(200);
+    hub.get(&format!("/posts/{}", post.id)).after(&post.answer).wait(10).await.expect(200);
     hub.get(&format!("/posts/{}/nothing", post.id)).await.expect(404);
     hub.get(&format!("/users/{user}/posts")).await.expect(200);
     let metrics = operations.metrics().await.0;

@@ -33,7 +33,13 @@ async fn a_wait_that_is_no_number_from_0_to_10_is_refused() {
             refused.problem(400, "invalid-prefer").says(&[wait, "0", "10"]);
         }
     }
-    let read = hub.get(&format!("/posts/{}", post.id)).after(&post.answer).await.expect(200).json();
+    let read = hub
+        .get(&format!("/posts/{}", post.id))
+        .after(&post.answer)
+        .wait(10)
+        .await
+        .expect(200)
+        .json();
     assert_eq!(read["version"], 1, "a refused edit was appended");
 }
 

@@ -104,7 +104,8 @@ async fn a_receipt_is_of_its_own_event() {
     let post = written(&hub, json!({"content": "x"})).await;
     let mut other = ReceiptId::open(&post.answer.string("receipt")).unwrap();
     other.event_id = unique("event");
-    let missing = hub.get(&format!("/receipts/{}", other.seal())).after(&post.answer).await;
+    let missing =
+        hub.get(&format!("/receipts/{}", other.seal())).after(&post.answer).wait(10).await;
     missing.problem(404, "not-found").says(&[&other.event_id]);
 }
 

@@ -36,7 +36,7 @@ async fn a_post_of_a_user_without_an_id_of_its_own() {
     assert_eq!(analysis["user_id"], "123");
     assert_eq!(analysis["word_count"], 6);
     assert_eq!(analysis["average_word_length"], 5.0);
-    let posts = hub.get("/users/123/posts").after(&posted).await.expect(200).json();
+    let posts = hub.get("/users/123/posts").after(&posted).wait(10).await.expect(200).json();
     assert_eq!(posts["items"][0]["id"], id.as_str());
 }
 

@@ -14,6 +14,9 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 const START: Duration = Duration::from_secs(30);
+const PROJECTIONS: usize = 3;
+/// Those of a fleet's topic by default.
+const PARTITIONS: usize = 12;
 /// How long nginx waits for those behind it: longer than any of their own limits.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -64,7 +67,25 @@ impl System {
             answers.into_iter().find(|answer| answer.status != 200).map_or(Ok(()), Err)
         })
         .await;
+        if IS_FLEET && env::var("HUBBUB_TEST_INGEST_URL").is_err() {
+            system.until_folding().await;
+        }
         system
+    }
+
+    /// Until the workers have shared the partitions, reads that wait would wait for that.
+    async fn until_folding(&self) {
+        let operations = self.operations();
+        eventually(START, || async {
+            let mut running = 0;
+            for answer in operations.get("/status").await {
+                let partitions = answer.expect(200).json()["partitions"].clone();
+                let partitions = partitions.as_array().cloned().unwrap_or_default();
+                running += partitions.iter().filter(|of| of["state"] == "running").count();
+            }
+            if running == PROJECTIONS * PARTITIONS { Ok(()) } else { Err(running) }
+        })
+        .await;
     }
 
     async fn of_one_process() -> Self {

@@ -108,7 +108,7 @@ async fn reads_are_monotonic_by_their_own_tokens() {
         }
     };
     let reader = async {
-        let mut seen = hub.get(&path).after(&post.answer).await.expect(200);
+        let mut seen = hub.get(&path).after(&post.answer).wait(10).await.expect(200);
         let mut count = 0;
         while count < 40 {
             let read = hub.get(&path).after(&seen).wait(10).await.expect(200);
@@ -155,7 +155,7 @@ async fn every_read_answers_a_token_that_every_read_takes() {
     let post = written(&hub, json!({"user_id": user, "content": "x"})).await;
     let paths = reads(&post.answer, &user);
     for path in &paths {
-        let seen = hub.get(path).after(&post.answer).await.expect(200);
+        let seen = hub.get(path).after(&post.answer).wait(10).await.expect(200);
         for other in &paths {
             hub.get(other).after(&seen).wait(10).await.expect(200);
         }
