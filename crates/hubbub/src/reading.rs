@@ -8,7 +8,7 @@ use std::{
 
 use hubbub_query::Reader;
 use hubbub_store::{Engine, Error, Progress, Rows, Store, StoreSettings, load_builds};
-use hubbub_tables::{Build, ProjectionBuilds, Receipts};
+use hubbub_tables::{Build, ProjectionBuilds, Receipts, Stored};
 use tokio::time::sleep;
 
 use crate::settings::{ProjectionName, StoreKind};
@@ -152,9 +152,6 @@ pub async fn live_build(store: &Engine, projection: ProjectionName) -> Result<Bu
 /// Where the store does not answer.
 pub async fn every_build(store: &Engine, projection: ProjectionName) -> Result<Vec<Build>, Error> {
     let stored = load_builds(store, projection.as_str()).await?;
-    let builds = stored.map_or(vec![1], |stored| {
-        let ProjectionBuilds { live_build, next_build, previous_build, .. } = stored.record;
-        vec![live_build, next_build, previous_build]
-    });
-    Ok(builds.into_iter().filter(|build| *build != 0).collect())
+    let builds = |stored: Stored<ProjectionBuilds>| stored.record.all().map(|(build, _)| build);
+    Ok(stored.map_or(vec![1], |stored| builds(stored).collect()))
 }

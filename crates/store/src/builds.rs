@@ -7,6 +7,9 @@ use hubbub_tables::{Builds, Change, ProjectionBuilds, Stored};
 
 use crate::{Error, Rows, Store};
 
+/// Before any time at which builds are noted.
+const FIRST: Stamp = Stamp(1);
+
 /// The builds of a projection; `None` where nobody has noted any: then there is the first.
 ///
 /// # Errors
@@ -32,7 +35,28 @@ pub async fn store_builds<S: Store>(
 ) -> Result<(), Error> {
     let now = Stamp(Timestamp::now().0 * 1000);
     let stamp = loaded.map_or(now, |loaded| now.max(Stamp(loaded.stamp.0 + 1)));
-    let head = Some(Stored { stamp, record: builds });
+    put(store, projection, Stored { stamp, record: builds }).await
+}
+
+/// Notes the builds of a projection where there is no note of any: whatever somebody else
+/// notes at the same moment wins.
+///
+/// # Errors
+/// Where the store does not answer.
+pub async fn store_first_builds<S: Store>(
+    store: &S,
+    projection: &str,
+    builds: ProjectionBuilds,
+) -> Result<(), Error> {
+    put(store, projection, Stored { stamp: FIRST, record: builds }).await
+}
+
+async fn put<S: Store>(
+    store: &S,
+    projection: &str,
+    builds: Stored<ProjectionBuilds>,
+) -> Result<(), Error> {
+    let head = Some(builds);
     let change = Change { partition: (projection.to_owned(),), head, rows: Vec::new() };
     table(store)?.apply(vec![change]).await
 }

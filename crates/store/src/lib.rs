@@ -19,7 +19,7 @@ mod timing;
 mod tls;
 mod watched;
 
-pub use builds::{load_builds, store_builds};
+pub use builds::{load_builds, store_builds, store_first_builds};
 pub use cache::{
     Cached, MemoryCache, Partitions, RedisCache, RedisSettings, Snapshot, Wanted, read_both,
 };

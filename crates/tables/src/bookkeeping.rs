@@ -109,15 +109,20 @@ impl ProjectionBuilds {
         }
     }
 
-    /// Those that are of a version of the fold.
-    pub fn of_fold(&self, fold: i32) -> impl Iterator<Item = Build> + use<> {
-        let all = [
+    /// Those that there are, each with the version of its fold: the live one, the next, the
+    /// previous.
+    pub fn all(&self) -> impl Iterator<Item = (Build, i32)> + use<> {
+        let places = [
             (self.live_build, self.live_fold),
             (self.next_build, self.next_fold),
             (self.previous_build, self.previous_fold),
         ];
-        let ours = all.into_iter().filter(move |(build, of)| *build != 0 && *of == fold);
-        ours.map(|(build, _)| build)
+        places.into_iter().filter(|(build, _)| *build != 0)
+    }
+
+    /// Those that are of a version of the fold.
+    pub fn of_fold(&self, fold: i32) -> impl Iterator<Item = Build> + use<> {
+        self.all().filter(move |(_, of)| *of == fold).map(|(build, _)| build)
     }
 }
 

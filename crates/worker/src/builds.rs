@@ -184,13 +184,22 @@ impl BuildSpec {
         Ok(offsets(load_frontiers(store, self.projection, build).await?))
     }
 
-    async fn load<S: Store>(
+    /// What is noted of the builds, and what they are: without a note there is the first.
+    ///
+    /// # Errors
+    /// Where the store does not answer.
+    pub(crate) async fn load<S: Store>(
         &self,
         store: &S,
-    ) -> Result<(Option<Stored<ProjectionBuilds>>, ProjectionBuilds), BuildsError> {
+    ) -> Result<(Option<Stored<ProjectionBuilds>>, ProjectionBuilds), hubbub_store::Error> {
         let stored = load_builds(store, self.projection).await?;
-        let builds = stored.as_ref().map(|stored| stored.record.clone());
-        Ok((stored, builds.unwrap_or(ProjectionBuilds::first(self.fold))))
+        if let Some(Stored { record, .. }) = &stored {
+            let builds = record.clone();
+            return Ok((stored, builds));
+        }
+        // What was folded before there was a note of it was folded by the first version.
+        let is_new = load_frontiers(store, self.projection, 1).await?.is_empty();
+        Ok((None, ProjectionBuilds::first(if is_new { self.fold } else { 1 })))
     }
 
     /// Waits until a build has what another one has now.

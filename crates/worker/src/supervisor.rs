@@ -12,7 +12,7 @@ use futures::{
     stream::FuturesUnordered,
 };
 use hubbub_projections::Projection;
-use hubbub_store::{Store, load_builds, load_frontiers, store_builds};
+use hubbub_store::{Store, store_first_builds};
 use hubbub_tables::{Build, ProjectionBuilds};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -270,16 +270,13 @@ impl<S: Store> Supervision<S> {
 /// The first to run a projection notes that there is a build.
 async fn load<S: Store>(
     store: &S,
-    BuildSpec { projection, fold, .. }: &BuildSpec,
+    build_spec: &BuildSpec,
 ) -> Result<ProjectionBuilds, hubbub_store::Error> {
-    if let Some(stored) = load_builds(store, projection).await? {
-        return Ok(stored.record);
+    let (stored, builds) = build_spec.load(store).await?;
+    if stored.is_none() {
+        store_first_builds(store, build_spec.projection, builds.clone()).await?;
     }
-    // What was folded before there was a note of it was folded by the first version.
-    let is_new = load_frontiers(store, projection, 1).await?.is_empty();
-    let first = ProjectionBuilds::first(if is_new { *fold } else { 1 });
-    store_builds(store, projection, None, first.clone()).await?;
-    Ok(first)
+    Ok(builds)
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {

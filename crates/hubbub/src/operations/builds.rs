@@ -8,7 +8,7 @@ use hubbub_events::{Offset, TopicPartition};
 use hubbub_projections::{Analysis, Likes, Posts};
 use hubbub_store::{Engine, Store};
 use hubbub_stream::Log;
-use hubbub_tables::{Build, ProjectionBuilds};
+use hubbub_tables::Build;
 use hubbub_web::{Json, NoQuery, Path, Problem, ProblemType};
 use hubbub_worker::{BuildsError, Compared, Extent, Side, WorkerSettings, compare};
 use serde::{Deserialize, Serialize};
@@ -117,8 +117,7 @@ pub(super) async fn show(
     let build_spec = projection.build_spec();
     let builds = build_spec.builds(&maintenance.store).await.map_err(problem)?;
     let mut all = BTreeMap::new();
-    let ProjectionBuilds { live_build, next_build, previous_build, .. } = builds;
-    for build in [live_build, next_build, previous_build].into_iter().filter(|build| *build != 0) {
+    for (build, fold) in builds.all() {
         let frontiers = build_spec.frontiers(&maintenance.store, build).await.map_err(problem)?;
         let statuses = parts.workers.iter().flat_map(|worker| worker.status());
         let halted = statuses.filter(|status| {
@@ -128,16 +127,15 @@ pub(super) async fn show(
         });
         let halted = halted.map(|status| status.topic_partition.partition).collect();
         let (folded, lag) = extent(&*parts.log, projection, &frontiers).await?;
-        all.insert(build, BuildStatus { build, fold: 0, folded, lag, halted });
+        all.insert(build, BuildStatus { build, fold, folded, lag, halted });
     }
-    let mut status = |build, fold| Some(BuildStatus { fold, ..all.remove(&build)? });
     Ok(Json(BuildsStatus {
         fold: build_spec.fold,
-        live: status(live_build, builds.live_fold).ok_or_else(|| {
+        live: all.remove(&builds.live_build).ok_or_else(|| {
             Problem::new(ProblemType::NotReady, "no build of the projection is read".to_owned())
         })?,
-        next: status(next_build, builds.next_fold),
-        previous: status(previous_build, builds.previous_fold),
+        next: all.remove(&builds.next_build),
+        previous: all.remove(&builds.previous_build),
     }))
 }
 
