@@ -188,7 +188,7 @@ impl Writer {
     }
 
     async fn delete(&mut self, step: usize) {
-        let Some(post) = self.pick(step * 3) else { return };
+        let Some(post) = self.pick(step / 2) else { return };
         // The few that are liked by many stay.
         if post >= 64 {
             self.say(post, Action::Delete, step.is_multiple_of(2)).await;
