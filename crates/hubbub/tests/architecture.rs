@@ -23,7 +23,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("web", &["events", "tables", "trace"]),
     ("ingest", &["events", "store", "stream", "tables", "trace", "web"]),
     ("query", &["events", "store", "stream", "tables", "web"]),
-    ("testkit", &["events", "projections", "store", "stream", "tables"]),
+    ("testkit", &["events", "projections", "store", "stream", "tables", "web"]),
     (
         "hubbub",
         &[

@@ -148,9 +148,9 @@ async fn every_projection_is_folded_anew_while_writes_go_on() {
 
     let writers = try_join_all(writers).await.unwrap();
     let reader = Reader::caught_up(hub.door.client().await).await;
-    reader.check_pump(&pump).await;
+    reader.check_pump(&pump).await.unwrap();
     for writer in &writers {
-        reader.check_writer(writer).await;
+        reader.check_writer(writer).await.unwrap();
     }
     let verified = hub.succeed(&["verify"]).await;
     let tables = verified.lines().filter(|line| line.contains("checksums"));

@@ -4,13 +4,21 @@
 mod check;
 mod door;
 mod history;
+mod judge;
+mod listing;
 mod pump;
 mod report;
+mod tell;
+#[cfg(test)]
+mod tests;
+mod violation;
 mod writer;
 
 pub use check::Reader;
 pub use door::Door;
-pub use history::{Action, History, Live, Post, Said, Text};
+pub use history::{Action, Event, History, Live, Post, Said, Text};
 pub use pump::Pump;
 pub use report::report;
-pub use writer::{Told, Writer, tell};
+pub use tell::{Told, tell};
+pub use violation::{Invariant, Subject, Violation};
+pub use writer::Writer;

@@ -357,13 +357,13 @@ impl Load {
         for pump in pumps {
             told.acknowledged += pump.acknowledged();
             told.unknown += pump.unknown();
-            reader.check_pump(pump).await;
+            reader.check_pump(pump).await.unwrap();
         }
         let checks = writers.into_iter().map(|writer| {
             told.acknowledged += writer.acknowledged;
             told.unknown += writer.unknown;
             let reader = reader.clone();
-            tokio::spawn(async move { reader.check_writer(&writer).await })
+            tokio::spawn(async move { reader.check_writer(&writer).await.unwrap() })
         });
         let checks: Vec<_> = checks.collect();
         let _: Vec<()> = try_join_all(checks).await.expect("a check failed");

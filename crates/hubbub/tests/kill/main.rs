@@ -66,13 +66,13 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_counted_twice() {
     let mut certain: usize = pumps.iter().map(Pump::acknowledged).sum();
     let mut unknown: usize = pumps.iter().map(Pump::unknown).sum();
     for pump in &pumps {
-        reader.check_pump(pump).await;
+        reader.check_pump(pump).await.unwrap();
     }
     let checks = writers.into_iter().map(|writer| {
         certain += writer.acknowledged;
         unknown += writer.unknown;
         let reader = reader.clone();
-        tokio::spawn(async move { reader.check_writer(&writer).await })
+        tokio::spawn(async move { reader.check_writer(&writer).await.unwrap() })
     });
     let _: Vec<()> = try_join_all(checks.collect::<Vec<_>>()).await.expect("a check failed");
     let faults = format!("one process of everything killed {kills} times");

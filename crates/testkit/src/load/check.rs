@@ -1,11 +1,13 @@
 //! Everything that can be read, held against what was said.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{History, Live, Post, Pump, Text, Writer};
+use super::{
+    Event, History, Invariant, Live, Post, Pump, Subject, Text, Violation, Writer, listing,
+};
 use crate::{
     answer::Answer,
     client::{API, Client, eventually},
@@ -45,47 +47,45 @@ impl Reader {
 
     /// Checks a writer's posts, one by one, and what they add up to.
     ///
+    /// # Errors
+    /// The first thing that was lost, is counted twice, or does not follow from what was said.
+    ///
     /// # Panics
-    /// Where something was lost, is counted twice, or does not follow from what was said.
-    pub async fn check_writer(&self, writer: &Writer) {
-        let listed = self.listed(&writer.author).await;
+    /// Where something cannot be read.
+    pub async fn check_writer(&self, writer: &Writer) -> Result<(), Violation> {
+        let items = self.listed(&writer.author).await;
+        let listed = listing::by_id(&writer.histories, &items)?;
         let mut live = Vec::new();
         for history in &writer.histories {
-            let item = listed.get(&history.id);
-            let post = self.observe(history, item).await;
-            assert!(history.explains(&post), "{post:#?}\ndoes not follow from {history:#?}");
-            if let Post::Live(post) = post {
-                let analysis = self.read(&format!("/posts/{}/analysis", history.id)).await;
-                assert_eq!(analysis, post.analysis(&history.id, &writer.author));
+            let item = listed.get(&*history.id).copied();
+            if let Post::Live(post) = self.check_post(history, item).await? {
                 live.push(post.text);
             }
         }
-        assert_eq!(live.len(), listed.len(), "{} has posts that it never wrote", writer.author);
-        self.check_totals(&writer.author, &live).await;
+        self.check_totals(&writer.author, &live).await
     }
 
     /// Checks a pump's posts: all of each acknowledged batch, and of any other what there is.
     ///
+    /// # Errors
+    /// The first thing that was lost, is counted twice, or does not follow from what was said.
+    ///
     /// # Panics
-    /// Where something was lost, is counted twice, or does not follow from what was said.
-    pub async fn check_pump(&self, pump: &Pump) {
-        let listed = self.listed(&pump.author).await;
+    /// Where something cannot be read.
+    pub async fn check_pump(&self, pump: &Pump) -> Result<(), Violation> {
+        let items = self.listed(&pump.author).await;
+        let listed = listing::by_id(&pump.histories, &items)?;
         let mut live = Vec::new();
-        for (batch, is_certain) in pump.batches.iter().enumerate() {
-            for place in 0..Pump::posts_of_a_batch() {
-                let (id, text) = (pump.id(batch, place), Pump::text(batch, place));
-                match listed.get(&id) {
-                    Some(item) => {
-                        let seen = (&item["content"], &item["version"], &item["like_count"]);
-                        assert_eq!(seen, (&json!(text.content), &json!(1), &json!(0)), "{item}");
-                        live.push(text);
-                    }
-                    None => assert!(!is_certain, "{id} was acknowledged and is lost"),
-                }
-            }
+        for history in &pump.histories {
+            let Some(item) = listed.get(&*history.id) else {
+                history.check(&Post::Absent)?;
+                continue;
+            };
+            let post = untouched(history, item);
+            live.push(post.text.clone());
+            history.check(&Post::Live(post))?;
         }
-        assert_eq!(live.len(), listed.len(), "{} has posts that it never wrote", pump.author);
-        self.check_totals(&pump.author, &live).await;
+        self.check_totals(&pump.author, &live).await
     }
 
     async fn ask(&self, path: &str) -> Answer {
@@ -96,68 +96,70 @@ impl Reader {
         self.ask(path).await.expect(200).json()
     }
 
-    /// An author's posts by id, from page to page. None may come twice.
-    async fn listed(&self, author: &str) -> BTreeMap<String, Value> {
-        let (mut listed, mut cursor) = (BTreeMap::new(), String::new());
+    /// All items of a list, from page to page.
+    async fn items(&self, path: &str) -> Vec<Value> {
+        let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
-            let page = self.read(&format!("/users/{author}/posts?limit=100{cursor}")).await;
-            for item in items(&page) {
-                let before = listed.insert(string(&item["id"]), item.clone());
-                assert!(before.is_none(), "{item} is listed twice");
+            let mut page = self.read(&format!("{path}?limit=100{cursor}")).await;
+            if let Value::Array(more) = page["items"].take() {
+                items.extend(more);
             }
             let Some(next) = page["next"].as_str() else {
-                return listed;
+                return items;
             };
             cursor = format!("&cursor={next}");
         }
     }
 
-    /// A post as it is seen by all routes, which must agree.
-    async fn observe(&self, history: &History, listed: Option<&Value>) -> Post {
+    async fn listed(&self, author: &str) -> Vec<Value> {
+        self.items(&format!("/users/{author}/posts")).await
+    }
+
+    /// Checks what all routes show of a post.
+    async fn check_post(&self, history: &History, item: Option<&Value>) -> Result<Post, Violation> {
         let path = format!("/posts/{}", history.id);
-        let Some(item) = listed else {
-            let missing = self.ask(&path).await;
-            return match missing.status {
-                410 => Post::Deleted,
-                404 => Post::Absent,
-                _ => panic!("{} is not in its author's list: {missing}", history.id),
-            };
+        let answer = self.ask(&path).await;
+        let (seen, read) = match answer.status {
+            410 => (Post::Deleted, None),
+            404 => (Post::Absent, None),
+            _ => {
+                let read = answer.expect(200).json();
+                (Post::Live(self.observe(history, &read).await?), Some(read))
+            }
         };
-        let read = self.read(&path).await;
-        assert_eq!(&read, item, "the post and the list differ");
-        let (mut likers, mut events) =
-            (Vec::new(), vec![("created".to_owned(), history.author.clone())]);
-        if !history.is_untouched() {
-            let likes = self.read(&format!("{path}/likes?limit=100")).await;
-            likers = items(&likes).map(|like| string(&like["user_id"])).collect();
-            assert!(likers.is_sorted(), "{likes}");
-            events = self.all_events(&path).await;
+        history.check(&seen)?;
+        history.check_listed(&seen, read.as_ref(), item)?;
+        let analysis = self.ask(&format!("{path}/analysis")).await;
+        let analysis = match analysis.status {
+            404 | 410 => None,
+            _ => Some(analysis.expect(200).json()),
+        };
+        history.check_analysis(&seen, analysis.as_ref())?;
+        Ok(seen)
+    }
+
+    /// A post with its likes and events, where anything was said but that there be a post.
+    async fn observe(&self, history: &History, read: &Value) -> Result<Live, Violation> {
+        let post = untouched(history, read);
+        if history.is_untouched() {
+            return Ok(post);
         }
-        assert_eq!(read["like_count"], likers.len(), "{read}: {likers:?}");
-        let version = read["version"].as_u64().and_then(|version| usize::try_from(version).ok());
-        Post::Live(Live {
-            text: text_of(&read),
-            version: version.unwrap_or_default(),
+        let path = format!("/posts/{}", history.id);
+        let likes = self.items(&format!("{path}/likes")).await;
+        let likers: Vec<_> = likes.iter().map(|like| string(&like["user_id"])).collect();
+        history.check_order(&likers)?;
+        let events = self.items(&format!("{path}/events")).await;
+        let event =
+            |event: &Value| -> Event { (string(&event["type"]), string(&event["user_id"])) };
+        Ok(Live {
             likers: likers.into_iter().collect(),
-            events,
+            events: events.iter().map(event).collect(),
+            ..post
         })
     }
 
-    async fn all_events(&self, path: &str) -> Vec<(String, String)> {
-        let (mut events, mut cursor) = (Vec::new(), String::new());
-        loop {
-            let page = self.read(&format!("{path}/events?limit=100{cursor}")).await;
-            let event = |event: &Value| (string(&event["type"]), string(&event["user_id"]));
-            events.extend(items(&page).map(event));
-            let Some(next) = page["next"].as_str() else {
-                return events;
-            };
-            cursor = format!("&cursor={next}");
-        }
-    }
-
     /// What the live posts add up to, exactly.
-    async fn check_totals(&self, author: &str, live: &[Text]) {
+    async fn check_totals(&self, author: &str, live: &[Text]) -> Result<(), Violation> {
         let words: usize = live.iter().map(|text| text.words).sum();
         let chars: usize = live.iter().map(|text| text.chars).sum();
         let expected = json!({
@@ -166,19 +168,34 @@ impl Reader {
             "word_count": words,
             "average_word_length": if words == 0 { 0.0 } else { chars as f64 / words as f64 },
         });
-        assert_eq!(self.read(&format!("/users/{author}/analysis")).await, expected);
+        let seen = self.read(&format!("/users/{author}/analysis")).await;
+        if seen == expected {
+            return Ok(());
+        }
+        Err(Violation {
+            invariant: Invariant::Analysis,
+            subject: Subject::Author(author.to_owned()),
+            expected: format!("the totals {expected}"),
+            seen: format!("the totals {seen}"),
+            story: Vec::new(),
+        })
     }
 }
 
-/// The text of a post that was written by [`Text::new`].
-fn text_of(post: &Value) -> Text {
-    let content = string(&post["content"]);
-    let mark = content.split(' ').next().unwrap_or_default();
-    Text::new(mark, content.matches(" word").count())
+/// A post as it reads, to which nothing happened but that it was made.
+fn untouched(history: &History, read: &Value) -> Live {
+    Live {
+        text: Text::of(string(&read["content"])),
+        version: number(&read["version"]),
+        likers: BTreeSet::new(),
+        like_count: number(&read["like_count"]),
+        events: vec![("created".to_owned(), history.author.clone())],
+    }
 }
 
-fn items(page: &Value) -> impl Iterator<Item = &Value> {
-    page["items"].as_array().into_iter().flatten()
+fn number(value: &Value) -> usize {
+    let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
+    number.unwrap_or_else(|| panic!("{value} is no number"))
 }
 
 fn string(value: &Value) -> String {

@@ -1,7 +1,8 @@
 //! What was said about a post, and so what it may be by now: the model that the tables are held against.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
+use hubbub_events::{Position, Timestamp};
 use serde_json::{Value, json};
 
 /// A post's content, with the numbers that its analysis must have.
@@ -19,11 +20,15 @@ impl Text {
     /// A word that is like no other, and some more.
     #[must_use]
     pub fn new(mark: &str, more: usize) -> Self {
-        Self {
-            content: format!("{mark}{}", " word".repeat(more)),
-            words: 1 + more,
-            chars: mark.len() + 4 * more,
-        }
+        Self::of(format!("{mark}{}", " word".repeat(more)))
+    }
+
+    /// Words with a space in between.
+    #[must_use]
+    pub fn of(content: String) -> Self {
+        let words = content.split(' ').count();
+        let chars = content.split(' ').map(str::len).sum();
+        Self { content, words, chars }
     }
 }
 
@@ -47,13 +52,17 @@ pub enum Action {
     Delete,
 }
 
-/// A request that was sent. One that was neither acknowledged nor refused may have had its effect.
+/// A request that was sent, and not refused.
 #[derive(Clone, Debug)]
 pub struct Said {
     /// What it asked for.
     pub action: Action,
-    /// Whether it was acknowledged.
-    pub is_certain: bool,
+    /// When it was sent.
+    pub asked: Timestamp,
+    /// When it was answered, or failed.
+    pub answered: Timestamp,
+    /// Where its event is in the log, if it was acknowledged. One that was not may have had its effect.
+    pub at: Option<Position>,
 }
 
 /// Everything that was said about one post, by one writer, in this order.
@@ -78,6 +87,9 @@ pub enum Post {
     Live(Live),
 }
 
+/// An event's type and its user.
+pub type Event = (String, String);
+
 /// A post that lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Live {
@@ -87,8 +99,74 @@ pub struct Live {
     pub version: usize,
     /// Who likes it.
     pub likers: BTreeSet<String>,
-    /// The type and user of each event, oldest first.
-    pub events: Vec<(String, String)>,
+    /// How many it says that like it.
+    pub like_count: usize,
+    /// What happened to it, oldest first.
+    pub events: Vec<Event>,
+}
+
+impl Action {
+    /// What is in the post's events where it had its effect.
+    pub(super) fn event(&self, author: &str) -> Event {
+        let (event, user) = match self {
+            Self::Create(_) => ("created", author),
+            Self::Edit { .. } => ("edited", author),
+            Self::Like(user) => ("liked", &**user),
+            Self::Unlike(user) => ("unliked", &**user),
+            Self::Delete => ("deleted", author),
+        };
+        (event.to_owned(), user.to_owned())
+    }
+
+    /// What it wants the post to say, if anything.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Create(text) | Self::Edit { text, .. } => Some(&text.content),
+            Self::Like(_) | Self::Unlike(_) | Self::Delete => None,
+        }
+    }
+
+    /// Whose like it is about, if any.
+    pub(super) fn user(&self) -> Option<&str> {
+        match self {
+            Self::Like(user) | Self::Unlike(user) => Some(user),
+            Self::Create(_) | Self::Edit { .. } | Self::Delete => None,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create(text) => write!(f, "create {:?}", text.content),
+            Self::Edit { text, if_match: None } => write!(f, "edit to {:?}", text.content),
+            Self::Edit { text, if_match: Some(version) } => {
+                write!(f, "edit of version {version} to {:?}", text.content)
+            }
+            Self::Like(user) => write!(f, "like by {user}"),
+            Self::Unlike(user) => write!(f, "unlike by {user}"),
+            Self::Delete => f.write_str("delete"),
+        }
+    }
+}
+
+impl Said {
+    /// Whether it was acknowledged.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        self.at.is_some()
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let took = self.answered.0 - self.asked.0;
+        write!(f, "{} {}: ", self.asked, self.action)?;
+        match self.at {
+            Some(at) => write!(f, "acknowledged at {at} after {took} ms"),
+            None => write!(f, "unknown after {took} ms"),
+        }
+    }
 }
 
 impl History {
@@ -101,35 +179,42 @@ impl History {
     /// Whether the post may be as it is seen, where each request that is not certain had its effect or had none.
     #[must_use]
     pub fn explains(&self, seen: &Post) -> bool {
+        let (followed, outcomes) = self.follow(seen);
+        followed == self.said.len() && outcomes.contains(seen)
+    }
+
+    /// After how many requests nothing is left that can become what is seen, and what the post may have been before.
+    pub(super) fn follow(&self, seen: &Post) -> (usize, Vec<Post>) {
         let mut outcomes = vec![Post::Absent];
-        for Said { action, is_certain } in &self.said {
-            let mut after: Vec<_> =
-                outcomes.iter().map(|post| post.after(action, &self.author)).collect();
-            if !is_certain {
-                after.append(&mut outcomes);
-            }
-            outcomes.clear();
-            for post in after {
-                if post.may_become(seen) && !outcomes.contains(&post) {
-                    outcomes.push(post);
+        for (followed, said) in self.said.iter().enumerate() {
+            let mut after: Vec<Post> = Vec::new();
+            let changed = outcomes.iter().map(|post| post.after(&said.action, &self.author));
+            let unchanged = outcomes.iter().filter(|_| !said.is_certain()).cloned();
+            for post in changed.chain(unchanged) {
+                if post.may_become(seen) && !after.contains(&post) {
+                    after.push(post);
                 }
             }
+            if after.is_empty() {
+                return (followed, outcomes);
+            }
+            outcomes = after;
         }
-        outcomes.contains(seen)
+        (self.said.len(), outcomes)
     }
 
     /// The post's version, where it follows from what was said.
     #[must_use]
     pub fn version(&self) -> Option<usize> {
         let mut versions = BTreeSet::from([1]);
-        for Said { action, is_certain } in &self.said {
-            let Action::Edit { if_match, .. } = action else { continue };
+        for said in &self.said {
+            let Action::Edit { if_match, .. } = &said.action else { continue };
             let after = versions.iter().map(|version| match if_match {
                 Some(seen) if seen != version => *version,
                 _ => version + 1,
             });
             let after: BTreeSet<_> = after.collect();
-            match is_certain {
+            match said.is_certain() {
                 true => versions = after,
                 false => versions.extend(after),
             }
@@ -139,11 +224,13 @@ impl History {
 }
 
 impl Post {
-    /// Events are never taken back, so what has other ones is on another way.
+    /// Events are never taken back, so what has other ones is on another way. What was made can only be deleted, for
+    /// ever.
     fn may_become(&self, seen: &Self) -> bool {
         match (self, seen) {
             (Self::Live(post), Self::Live(seen)) => seen.events.starts_with(&post.events),
-            _ => true,
+            (Self::Absent, _) | (_, Self::Deleted) => true,
+            (Self::Live(_), Self::Absent) | (Self::Deleted, _) => false,
         }
     }
 
@@ -154,7 +241,8 @@ impl Post {
                     text: text.clone(),
                     version: 1,
                     likers: BTreeSet::new(),
-                    events: vec![("created".to_owned(), author.to_owned())],
+                    like_count: 0,
+                    events: vec![action.event(author)],
                 });
             }
             (Self::Live(_), Action::Delete) => return Self::Deleted,
@@ -162,26 +250,28 @@ impl Post {
             (Self::Absent | Self::Deleted, _) | (_, Action::Create(_)) => return self.clone(),
             (Self::Live(post), _) => post.clone(),
         };
-        let (event, user) = match action {
+        match action {
             Action::Edit { if_match: Some(seen), .. } if *seen != post.version => {
                 return self.clone();
             }
             Action::Edit { text, .. } => {
                 (post.text, post.version) = (text.clone(), post.version + 1);
-                ("edited", author)
             }
-            Action::Like(user) => {
-                post.likers.insert(user.clone());
-                ("liked", &**user)
-            }
-            Action::Unlike(user) => {
-                post.likers.remove(user);
-                ("unliked", &**user)
-            }
+            Action::Like(user) => _ = post.likers.insert(user.clone()),
+            Action::Unlike(user) => _ = post.likers.remove(user),
             Action::Create(_) | Action::Delete => unreachable!("handled above"),
-        };
-        post.events.push((event.to_owned(), user.to_owned()));
+        }
+        post.like_count = post.likers.len();
+        post.events.push(action.event(author));
         Self::Live(post)
+    }
+}
+
+impl fmt::Display for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { text, version, like_count, events, .. } = self;
+        let (content, events) = (&text.content, events.len());
+        write!(f, "version {version}, {content:?}, {like_count} likes, {events} events")
     }
 }
 
@@ -205,7 +295,13 @@ impl Live {
 fn what_is_lost_or_counted_twice_does_not_follow() {
     let text = |mark: &str| Text::new(mark, 2);
     let edit = |mark: &str| Action::Edit { text: text(mark), if_match: None };
-    let said = |action, is_certain| Said { action, is_certain };
+    let somewhere = Position { topic: hubbub_events::Topic::Posts, partition: 0, offset: 0 };
+    let said = |action, is_certain: bool| Said {
+        action,
+        asked: Timestamp(0),
+        answered: Timestamp(1),
+        at: is_certain.then_some(somewhere),
+    };
     let history = History {
         id: "post".to_owned(),
         author: "author".to_owned(),
@@ -223,6 +319,7 @@ fn what_is_lost_or_counted_twice_does_not_follow() {
             text: text(mark),
             version,
             likers: likers.iter().map(|fan| (*fan).to_owned()).collect(),
+            like_count: likers.len(),
             events: events
                 .iter()
                 .map(|event| ((*event).to_owned(), user(event).to_owned()))

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Door, Text, Told, tell};
+use super::{Action, Door, History, Text, tell};
 use crate::client::API;
 
 /// Posts of one batch, as many as one may have.
@@ -14,8 +14,8 @@ pub struct Pump {
     door: Door,
     /// Its name.
     pub author: String,
-    /// Of each batch, whether it was acknowledged.
-    pub batches: Vec<bool>,
+    /// Of each of its posts.
+    pub histories: Vec<History>,
     /// How many acknowledged posts were not analyzed yet when it was started again, and so at the kill.
     pub lag: usize,
 }
@@ -24,7 +24,7 @@ impl Pump {
     /// One that has posted nothing yet; its number is in its name.
     #[must_use]
     pub fn new(number: usize, door: Door) -> Self {
-        Self { door, author: format!("pump-{number}"), batches: Vec::new(), lag: 0 }
+        Self { door, author: format!("pump-{number}"), histories: Vec::new(), lag: 0 }
     }
 
     /// The id of a post.
@@ -33,28 +33,17 @@ impl Pump {
         format!("{}.{batch}.{place}", self.author)
     }
 
-    /// What a post says.
-    #[must_use]
-    pub fn text(batch: usize, place: usize) -> Text {
-        Text::new(&format!("b{batch}p{place}"), place % 5)
-    }
-
-    /// How many posts each batch has.
-    #[must_use]
-    pub fn posts_of_a_batch() -> usize {
-        BATCH
-    }
-
     /// Posts that are certainly stored.
     #[must_use]
     pub fn acknowledged(&self) -> usize {
-        BATCH * self.batches.iter().filter(|acknowledged| **acknowledged).count()
+        let said = self.histories.iter().flat_map(|history| &history.said);
+        said.filter(|said| said.is_certain()).count()
     }
 
     /// Posts of which nobody knows.
     #[must_use]
     pub fn unknown(&self) -> usize {
-        BATCH * self.batches.len() - self.acknowledged()
+        self.histories.len() - self.acknowledged()
     }
 
     /// Sends two batches at once, and returns as soon as both are answered.
@@ -63,32 +52,30 @@ impl Pump {
     /// Where one is refused.
     pub async fn fill(&mut self) {
         let (one, other) = tokio::join!(self.send(0), self.send(1));
-        self.batches = vec![one, other];
+        self.histories = [one, other].concat();
     }
 
-    async fn send(&self, batch: usize) -> bool {
-        let post = |place| {
-            let Text { content, .. } = Self::text(batch, place);
-            json!({"id": self.id(batch, place), "user_id": self.author, "content": content})
-                .to_string()
+    async fn send(&self, batch: usize) -> Vec<History> {
+        let texts: Vec<_> =
+            (0..BATCH).map(|place| Text::new(&format!("b{batch}p{place}"), place % 5)).collect();
+        let post = |(place, text): (usize, &Text)| {
+            let id = self.id(batch, place);
+            json!({"id": id, "user_id": self.author, "content": text.content}).to_string()
         };
-        let body = (0..BATCH).map(post).collect::<Vec<_>>().join("\n");
+        let body = texts.iter().enumerate().map(post).collect::<Vec<_>>().join("\n");
         let mut door = self.door.clone();
         let told = tell(&mut door, |client| {
             client
                 .ingest(Method::POST, &format!("{API}/posts/batch"))
                 .body("application/x-ndjson", body)
         });
-        match told.await {
-            Told::Acknowledged(answer) => {
-                let results = answer.json()["results"].take();
-                let all = (0..BATCH).all(|place| results[place]["status"] == "accepted");
-                assert!(all, "a batch was accepted in part");
-                true
-            }
-            Told::Refused => panic!("a batch was refused while all was well"),
-            Told::Unknown => false,
-        }
+        let told = told.await.unwrap_or_else(|| panic!("a batch was refused while all was well"));
+        let history = |(place, text)| History {
+            id: self.id(batch, place),
+            author: self.author.clone(),
+            said: vec![told.said(Action::Create(text), place)],
+        };
+        texts.into_iter().enumerate().map(history).collect()
     }
 
     /// What was not analyzed a moment after the start was not when it was killed.

@@ -1,10 +1,10 @@
 //! A client that goes on through all kills, and remembers what it said and what it was told.
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::watch;
 
-use super::{Action, Door, History, Said, Text};
+use super::{Action, Door, History, Said, Text, Violation, tell};
 use crate::{
     answer::Answer,
     client::{API, Call, Client},
@@ -12,32 +12,6 @@ use crate::{
 
 /// Posts of one batch.
 const BATCH: usize = 8;
-
-/// What became of a request, as far as its sender can know.
-pub enum Told {
-    /// Certainly stored.
-    Acknowledged(Answer),
-    /// Certainly not stored.
-    Refused,
-    /// Stored or not.
-    Unknown,
-}
-
-/// Sends a request to the process that runs now.
-///
-/// # Panics
-/// Where the answer is one that no kill explains.
-pub async fn tell(door: &mut Door, call: impl FnOnce(&Client) -> Call) -> Told {
-    let client = door.client().await;
-    match call(&client).attempt().await {
-        Ok(answer) if answer.status == 202 => Told::Acknowledged(answer),
-        Ok(answer) if answer.status == 503 => Told::Refused,
-        Ok(answer) if answer.status == 504 => Told::Unknown,
-        Ok(answer) => panic!("{answer}"),
-        Err(error) if error.is_connect() => Told::Refused,
-        Err(_) => Told::Unknown,
-    }
-}
 
 /// One author, who is the only one to speak of its posts, one request at a time.
 pub struct Writer {
@@ -75,7 +49,7 @@ impl Writer {
     /// Speaks until so many events are acknowledged or unknown.
     ///
     /// # Panics
-    /// Where it is answered what no fault explains.
+    /// Where it is answered what no fault explains, or does not read what it wrote.
     pub async fn run(mut self, events: usize) -> Self {
         let mut step = 0;
         while self.acknowledged + self.unknown < events {
@@ -107,16 +81,15 @@ impl Writer {
         let text = self.text(3);
         let key = format!("key-{}", self.marks);
         let body = json!({"user_id": self.author, "content": text.content});
+        let mut said = Vec::new();
         loop {
-            match tell(&mut self.door, |client| client.post("/posts", &body).key(&key)).await {
-                Told::Acknowledged(answer) => {
-                    self.heard(1, true);
-                    let said = vec![Said { action: Action::Create(text), is_certain: true }];
-                    let (id, author) = (answer.string("id"), self.author.clone());
-                    return self.histories.push(History { id, author, said });
-                }
-                Told::Refused => {}
-                Told::Unknown => self.heard(1, false),
+            let told = tell(&mut self.door, |client| client.post("/posts", &body).key(&key)).await;
+            let Some(told) = told else { continue };
+            self.heard(1, told.answer.is_some());
+            said.push(told.said(Action::Create(text.clone()), 0));
+            if let Some(answer) = told.answer {
+                let (id, author) = (answer.string("id"), self.author.clone());
+                return self.histories.push(History { id, author, said });
             }
         }
     }
@@ -137,19 +110,11 @@ impl Writer {
                 client.ingest(Method::POST, &target).body("application/x-ndjson", body.clone())
             })
             .await;
-            let is_certain = match told {
-                Told::Refused => continue,
-                Told::Acknowledged(answer) => {
-                    let results = answer.json()["results"].take();
-                    let all = (0..BATCH).all(|place| results[place]["status"] == "accepted");
-                    assert!(all, "{answer}");
-                    true
-                }
-                Told::Unknown => false,
-            };
+            let Some(told) = told else { continue };
+            let is_certain = told.answer.is_some();
             self.heard(BATCH, is_certain);
-            for (history, text) in histories.iter_mut().zip(&texts) {
-                history.said.push(Said { action: Action::Create(text.clone()), is_certain });
+            for (place, (history, text)) in histories.iter_mut().zip(&texts).enumerate() {
+                history.said.push(told.said(Action::Create(text.clone()), place));
             }
             if is_certain || step.is_multiple_of(3) {
                 return self.histories.extend(histories);
@@ -167,7 +132,8 @@ impl Writer {
         if let Some(edited) = edited
             && step.is_multiple_of(4)
         {
-            self.read_own_write(post, &text, &edited).await;
+            let read = self.read_own_write(post, &text.content, &edited).await;
+            read.unwrap_or_else(|violation| panic!("{violation}"));
         }
     }
 
@@ -200,27 +166,31 @@ impl Writer {
         loop {
             let history = &self.histories[post];
             let told = tell(&mut self.door, |client| call(client, history, &action)).await;
-            let (is_certain, answer) = match told {
-                Told::Refused => continue,
-                Told::Acknowledged(answer) => (true, Some(answer)),
-                Told::Unknown => (false, None),
-            };
+            let Some(told) = told else { continue };
+            let is_certain = told.answer.is_some();
             self.heard(1, is_certain);
-            self.histories[post].said.push(Said { action: action.clone(), is_certain });
+            self.histories[post].said.push(told.said(action.clone(), 0));
             if is_certain || !is_persistent {
-                return answer;
+                return told.answer;
             }
         }
     }
 
     /// Whoever was told that an edit is accepted sees it from then on. A kill may cost the answer.
-    async fn read_own_write(&mut self, post: usize, text: &Text, edited: &Answer) {
+    pub(super) async fn read_own_write(
+        &mut self,
+        post: usize,
+        text: &str,
+        edited: &Answer,
+    ) -> Result<(), Violation> {
         let client = self.door.client().await;
-        let path = format!("/posts/{}", self.histories[post].id);
-        if let Ok(read) = client.get(&path).after(edited).wait(10).attempt().await
-            && read.status != 503
-        {
-            assert_eq!(read.expect(200).json()["content"], Value::from(&*text.content));
+        let history = &self.histories[post];
+        let read = client.get(&format!("/posts/{}", history.id)).after(edited).wait(10);
+        match read.attempt().await {
+            Ok(read) if read.status != 503 => {
+                history.check_own_write(text, &read.expect(200).json())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -229,7 +199,7 @@ impl Writer {
         let count = self.histories.len();
         (0..count).map(|next| (near + next) % count).find(|post| {
             let said = &self.histories[*post].said;
-            said.iter().any(|said| said.is_certain)
+            said.iter().any(Said::is_certain)
                 && !said.iter().any(|said| matches!(said.action, Action::Delete))
         })
     }
