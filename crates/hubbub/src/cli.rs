@@ -4,8 +4,10 @@ use std::{
     collections::BTreeSet,
     env,
     io::{self, Read, Write},
+    net::SocketAddr,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command as Program, ExitCode},
 };
 
 use anyhow::Context;
@@ -16,7 +18,7 @@ use crate::{
     client::{Client, Rebuild},
     demo, fleet,
     operations::{Resume, Start},
-    process::{self, base_url},
+    process::{self, Next, base_url},
     settings::{Layers, ProjectionName, Role, Settings, SettingsError, Sources},
     telemetry,
 };
@@ -279,6 +281,10 @@ fn serve(sources: &Sources) -> ExitCode {
     };
     let served = block_on(&mut Builder::new_multi_thread(), process::run(settings));
     traces.finish();
+    let served = served.and_then(|next| match next {
+        Next::Exit => Ok(()),
+        Next::StartAnew { api, operations } => start_anew(api, operations),
+    });
     match served {
         Err(error) if !is_text => {
             tracing::error!("{}", told(&error));
@@ -286,6 +292,17 @@ fn serve(sources: &Sources) -> ExitCode {
         }
         served => report(served),
     }
+}
+
+/// Replaces the program in this process by a new one, so that nothing of the old one is left; does not return but with
+/// an error.
+fn start_anew(api: Option<SocketAddr>, operations: SocketAddr) -> anyhow::Result<()> {
+    let mut program = Program::new(env::current_exe()?);
+    program.args(env::args_os().skip(1)).env("HUBBUB__OPERATIONS__LISTEN", operations.to_string());
+    if let Some(api) = api {
+        program.env("HUBBUB__HTTP__LISTEN", api.to_string());
+    }
+    Err(anyhow::Error::from(program.exec()).context("the program cannot be started anew"))
 }
 
 fn print_settings(sources: &Sources, role: Option<Role>) -> anyhow::Result<()> {
@@ -360,10 +377,10 @@ fn read_value(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))
 }
 
-fn block_on(
+fn block_on<T>(
     runtime: &mut Builder,
-    work: impl Future<Output = anyhow::Result<()>>,
-) -> anyhow::Result<()> {
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
     let runtime = runtime.enable_all().build()?;
     let result = runtime.block_on(work);
     // Whatever still blocks a thread is safe to leave: the end of the process ends it.

@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod operations;
 pub mod process;
 pub mod reading;
+mod room;
 pub mod services;
 pub mod settings;
 pub mod telemetry;

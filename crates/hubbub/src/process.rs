@@ -15,11 +15,25 @@ use crate::{
     settings::{Role, Settings, ShutdownSettings},
 };
 
-/// Runs hubbub until a signal ends it, which is no error.
+/// What comes after a process's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Its end.
+    Exit,
+    /// The same again, from the start, on the ports that it had.
+    StartAnew {
+        /// That of the API, if it has one.
+        api: Option<SocketAddr>,
+        /// That for operators.
+        operations: SocketAddr,
+    },
+}
+
+/// Runs hubbub until a signal ends it, which is no error, or until only a new start mends it.
 ///
 /// # Errors
 /// Where it cannot start, or cannot go on.
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
+pub async fn run(settings: Settings) -> anyhow::Result<Next> {
     let started = Instant::now();
     let mut signals = Signals::new()?;
     let on_signal = settings.shutdown;
@@ -28,7 +42,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let services = tokio::select! {
         // What is being opened can be left as it lies.
-        _ = signals.next() => return Ok(()),
+        _ = signals.next() => return Ok(Next::Exit),
         services = Services::spawn(settings) => services?,
     };
     let ready = started.elapsed().as_millis();
@@ -42,8 +56,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
 
     let (how, result) = tokio::select! {
-        ended_by = signals.next() => (ended_by.ending(on_signal), Ok(())),
+        ended_by = signals.next() => (ended_by.ending(on_signal), Ok(Next::Exit)),
         error = services.failed() => (ShutdownSettings::AT_ONCE, Err(error)),
+        () = services.mendable() => {
+            tracing::warn!("the process starts anew, as writes to the disk had failed");
+            (ShutdownSettings::AT_ONCE, Ok(Next::StartAnew { api, operations }))
+        }
     };
     tracing::info!(unready_wait = ?how.unready_wait, finish_timeout = ?how.finish_timeout, "stopping");
     tokio::select! {

@@ -33,6 +33,7 @@ use tokio_util::{
 use crate::{
     operations::{Caches, Maintenance, Operations, Parts, Phase},
     reading::{Reading, every_build},
+    room::Room,
     settings::{CacheKind, LogKind, ProjectionName, Role, Settings, ShutdownSettings, StoreKind},
     telemetry::{Metrics, watch_dead_letters},
 };
@@ -80,6 +81,7 @@ pub struct Services {
     state: Operations,
     log: Arc<dyn Log>,
     workers: Vec<Supervisor>,
+    room: Option<Room>,
     stop_workers: DropGuard,
     abandon: DropGuard,
     _upkeep: AbortOnDropHandle<()>,
@@ -206,6 +208,12 @@ impl Services {
         };
         let following = AbortOnDropHandle::new(following);
         let api = api.map(|api| serve(api, Edge::new(routes, &settings.http), finish));
+        let room = data.map(|data| Room {
+            data,
+            reserve: settings.segments.reserve,
+            log: Arc::clone(&log),
+            workers: workers.clone(),
+        });
         state.enter(Phase::Serving);
         Ok(Self {
             api,
@@ -213,6 +221,7 @@ impl Services {
             state,
             log,
             workers,
+            room,
             stop_workers,
             abandon,
             _upkeep: upkeep,
@@ -244,6 +253,14 @@ impl Services {
         });
         match failures.collect::<FuturesUnordered<_>>().next().await {
             Some(error) => error,
+            None => pending().await,
+        }
+    }
+
+    /// Waits until the process can be mended by being started anew.
+    pub async fn mendable(&self) {
+        match &self.room {
+            Some(room) => room.broken_and_back().await,
             None => pending().await,
         }
     }

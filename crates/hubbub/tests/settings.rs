@@ -172,6 +172,7 @@ fn an_invalid_value_is_told_with_its_origin_and_what_is_allowed() {
         ("[embedded]\nmemtable_size = \"1B\"\n", &["embedded.memtable_size", "1 MiB to 64 MiB"]),
         ("[segments]\npartitions = 0\n", &["segments.partitions = 0", "1 to 1024"]),
         ("[segments]\nsegment_size = \"1B\"\n", &["segments.segment_size", "64 KiB to 1 GiB"]),
+        ("[segments]\nreserve = \"1B\"\n", &["segments.reserve", "1 MiB to 1 TiB"]),
         ("[embedded]\nqueue_size = \"1B\"\n", &["embedded.queue_size", "64 KiB to 1 GiB"]),
         ("[worker]\nbatch_records = -1\n", &["worker.batch_records = -1"]),
         ("[worker]\nbatch_records = 0\n", &["worker.batch_records = 0", "nonzero"]),

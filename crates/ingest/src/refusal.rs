@@ -17,9 +17,13 @@ pub(crate) fn refusal(error: &AppendError, ticket: &Ticket) -> Problem {
             ProblemType::LogUnavailable,
             "the event log cannot be reached; nothing was stored, try again shortly",
         ),
+        AppendError::NoRoom(_) => Problem::new(
+            ProblemType::StorageFull,
+            "the event log's disk is full; nothing was stored, and it goes on once its operator has made room",
+        ),
         AppendError::Storage(_) => Problem::new(
             ProblemType::StorageFull,
-            "the event log takes no more records until its operator has made room or mended it; nothing was stored",
+            "the event log takes no more records until its operator has mended it; nothing was stored",
         ),
         AppendError::Unknown(_) => Problem::new(
             ProblemType::OutcomeUnknown,

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use hubbub_events::LogIdentity;
 use uuid::Uuid;
 
+use crate::segments::{Disk, StdDisk};
+
 /// The format of the folder that this build writes, and the newest that it reads.
 const FORMAT: u32 = 1;
 
@@ -120,6 +122,14 @@ impl DataFolder {
     #[must_use]
     pub fn store(&self) -> PathBuf {
         self.held.path.join("store")
+    }
+
+    /// How many bytes may still be written to its file system.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn free(&self) -> io::Result<u64> {
+        StdDisk.free(&self.held.path)
     }
 
     /// The identity of the log in this folder, made once with the folder.

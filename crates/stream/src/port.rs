@@ -68,7 +68,10 @@ pub enum AppendError {
     /// No broker is connected, or the log is closing; certainly not stored.
     #[error("the event log is not available: {0}")]
     Unavailable(String),
-    /// The disk is full, broken or damaged, and appends have stopped; certainly not stored.
+    /// The disk has too little room; certainly not stored. It goes on by itself once there is some.
+    #[error("the event log takes no records for now: {0}")]
+    NoRoom(String),
+    /// The disk is broken or damaged, and appends have stopped; certainly not stored.
     #[error("the event log takes no more records: {0}")]
     Storage(String),
     /// It was on its way when the time ran out or the log failed: it may be stored or not.

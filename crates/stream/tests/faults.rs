@@ -41,12 +41,18 @@ fn sized(number: usize) -> NewRecord {
     NewRecord { value: vec![number as u8; 15_000].into(), ..record(posts(0), number) }
 }
 
-/// Appends records one by one until the log refuses; what each was told.
+/// Appends records one by one until the log refuses; what each was told. What had no room is appended once more.
 async fn append_each(log: &Segments, count: usize) -> Vec<Result<Offset, AppendError>> {
+    let append = async |number| {
+        let appended = timeout(DEADLINE, log.append(vec![sized(number)])).await;
+        appended.expect("an append ends").remove(0)
+    };
     let mut told = Vec::new();
     for number in 0..count {
-        let appended = timeout(DEADLINE, log.append(vec![sized(number)])).await;
-        told.extend(appended.expect("an append ends"));
+        told.push(match append(number).await {
+            Err(AppendError::NoRoom(_)) => append(number).await,
+            fate => fate,
+        });
     }
     told
 }
@@ -101,6 +107,48 @@ async fn fail_at_every_step(fault: Fault, for_ever: bool) {
         drop(log);
         assert_told_truly(&folder, &told, &at).await;
     }
+}
+
+/// Appends one record, and it is refused for the lack of room alone: the log is as before.
+async fn assert_no_room(log: &Segments, number: usize) {
+    let told = timeout(DEADLINE, log.append(vec![sized(number)])).await.unwrap();
+    assert!(matches!(told[0], Err(AppendError::NoRoom(_))), "{told:?}");
+}
+
+#[tokio::test]
+async fn less_room_than_the_reserve_is_refused_before_it_is_written_and_taken_once_it_is_there() {
+    let (folder, disk) = (LogFolder::new(), FaultyDisk::default());
+    let log = folder.open_on(&disk).unwrap();
+    let reserve = folder.settings.reserve.as_u64();
+    append(&log, &[sized(0)]).await;
+    let steps = disk.steps();
+    // Enough now, and not with the record.
+    disk.set_free(Some(reserve + 1_000));
+    assert_eq!(log.ready().await, Ok(()));
+    assert_no_room(&log, 1).await;
+    disk.set_free(Some(reserve - 1));
+    let Err(AppendError::NoRoom(why)) = log.ready().await else { panic!("there is no room") };
+    assert_eq!(why, "the disk has 128.0 MiB left, and segments.reserve keeps 128.0 MiB of it");
+    assert_no_room(&log, 1).await;
+    assert_eq!(disk.steps(), steps, "the disk is not written to");
+
+    disk.set_free(Some(reserve + 20_000));
+    assert_eq!(append(&log, &[sized(1)]).await, [1]);
+    assert_holds(&log, posts(0), &[sized(0), sized(1)]).await;
+}
+
+#[tokio::test]
+async fn a_write_that_finds_the_disk_full_leaves_nothing_and_the_log_goes_on() {
+    let (folder, disk) = (LogFolder::new(), FaultyDisk::default());
+    let log = folder.open_on(&disk).unwrap();
+    append(&log, &[sized(0)]).await;
+    disk.fail_at(0, Fault::Torn(100));
+    assert_no_room(&log, 1).await;
+    assert_eq!(log.ready().await, Ok(()));
+    assert_eq!(append(&log, &[sized(2)]).await, [1]);
+    log.close().await;
+    drop(log);
+    assert_holds(&folder.open(), posts(0), &[sized(0), sized(2)]).await;
 }
 
 #[tokio::test]

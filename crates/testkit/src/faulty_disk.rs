@@ -30,6 +30,8 @@ pub struct FaultyDisk {
 #[derive(Debug, Default)]
 struct State {
     steps: Mutex<Steps>,
+    /// Where a test says how much is free.
+    free: Mutex<Option<u64>>,
     held: Mutex<Syncs>,
     changed: Condvar,
 }
@@ -75,6 +77,11 @@ impl FaultyDisk {
     /// Lets no step fail any more.
     pub fn heal(&self) {
         lock(&self.state.steps).faults = None;
+    }
+
+    /// Says how many bytes are free; none, what the machine says.
+    pub fn set_free(&self, bytes: Option<u64>) {
+        *lock(&self.state.free) = bytes;
     }
 
     /// Holds every sync until the answer is dropped.
@@ -157,6 +164,11 @@ impl Disk for FaultyDisk {
 
     fn sync_folder(&self, _folder: &Path) -> io::Result<()> {
         self.plain_step()
+    }
+
+    fn free(&self, folder: &Path) -> io::Result<u64> {
+        let told = *lock(&self.state.free);
+        told.map_or_else(|| StdDisk.free(folder), Ok)
     }
 }
 

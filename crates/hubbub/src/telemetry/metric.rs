@@ -90,6 +90,11 @@ fn describe() {
         "From an append to the log's acknowledgement."
     );
     describe_histogram!("hubbub_append_batch_records", "Records of one write of the log.");
+    describe_gauge!(
+        "hubbub_disk_free_bytes",
+        Unit::Bytes,
+        "What may still be written to the disk of the data folder."
+    );
     describe_counter!("hubbub_records_total", "Records folded, by what became of them.");
     describe_histogram!("hubbub_batch_records", "Records folded at a time.");
     describe_gauge!("hubbub_lag_records", "Acknowledged records that are not folded yet.");

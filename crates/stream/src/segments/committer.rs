@@ -11,6 +11,7 @@ use hubbub_events::Offset;
 use super::disk::{Disk, DiskFile};
 use super::queue::{Piece, Queue};
 use super::reader::Reader;
+use super::room::Room;
 use super::segment::{self, Header};
 use super::unit::{self, Draft};
 use crate::AppendError;
@@ -39,6 +40,8 @@ pub(super) struct Writer {
 
 /// What a write that did not succeed left behind.
 enum WriteError {
+    /// Nothing, and there is room for the next as soon as the disk has some.
+    NoRoom(String),
     /// Nothing: the records are not in the log.
     NotStored(String),
     /// The records may be in the log.
@@ -46,11 +49,11 @@ enum WriteError {
 }
 
 /// Writes until the queue is closed and empty, or a write fails.
-pub(super) fn run(mut writer: Writer, queue: &Queue, reader: &Reader) {
+pub(super) fn run(mut writer: Writer, room: &Room, queue: &Queue, reader: &Reader) {
     let ended = catch_unwind(AssertUnwindSafe(|| {
         let gathered = GATHERED.min(writer.segment_size as usize);
         while let Some(pieces) = queue.take(gathered) {
-            if let Err(why) = commit(&mut writer, pieces, queue, reader) {
+            if let Err(why) = commit(&mut writer, pieces, room, queue, reader) {
                 return tracing::error!("no more records are taken until a restart: {why}");
             }
         }
@@ -67,12 +70,13 @@ pub(super) fn run(mut writer: Writer, queue: &Queue, reader: &Reader) {
 fn commit(
     writer: &mut Writer,
     pieces: Vec<Piece>,
+    room: &Room,
     queue: &Queue,
     reader: &Reader,
 ) -> Result<(), String> {
     let weight = pieces.iter().map(Piece::weight).sum();
     let records: usize = pieces.iter().map(|piece| piece.records.len()).sum();
-    let written = write(writer, &pieces, reader);
+    let written = write(writer, &pieces, room, reader);
     queue.release(weight);
     match written {
         Ok(offsets) => {
@@ -83,16 +87,19 @@ fn commit(
             Ok(())
         }
         Err(error) => {
-            let (fate, why) = match error {
-                WriteError::NotStored(why) => (AppendError::Storage(why.clone()), why),
-                WriteError::Unknown(why) => (AppendError::Unknown(why.clone()), why),
+            let (fate, stopped) = match error {
+                WriteError::NoRoom(why) => (AppendError::NoRoom(why), None),
+                WriteError::NotStored(why) => (AppendError::Storage(why.clone()), Some(why)),
+                WriteError::Unknown(why) => (AppendError::Unknown(why.clone()), Some(why)),
             };
             // Whoever hears of the failure must find the log stopped.
-            queue.fail(&AppendError::Storage(why.clone()));
+            if let Some(why) = &stopped {
+                queue.fail(&AppendError::Storage(why.clone()));
+            }
             for piece in pieces {
                 piece.answer(Err(fate.clone()));
             }
-            Err(why)
+            stopped.map_or(Ok(()), Err)
         }
     }
 }
@@ -101,6 +108,7 @@ fn commit(
 fn write(
     writer: &mut Writer,
     pieces: &[Piece],
+    room: &Room,
     reader: &Reader,
 ) -> Result<Vec<Vec<Offset>>, WriteError> {
     let mut slots: Vec<Vec<&[u8]>> = vec![Vec::new(); writer.ends.len()];
@@ -128,6 +136,7 @@ fn write(
         .map(|(slot, records)| Draft { slot, first: writer.ends[slot], records })
         .collect();
     let length = unit::encoded_len(&drafts);
+    room.check(length).map_err(WriteError::NoRoom)?;
     writer
         .make_room(length, reader)
         .map_err(|why| WriteError::NotStored(format!("beginning a segment failed: {why}")))?;
@@ -171,20 +180,21 @@ impl Writer {
     /// Writes a unit at the end of the segment and syncs it.
     fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         let (number, length) = (self.number, self.length);
-        let described = |did: &str, error: io::Error| {
+        let described = |did: &str, error: &io::Error| {
             format!("{did} segment {number} at byte {length} failed: {error}")
         };
         if let Err(error) = self.file.write_at(bytes, length) {
-            let why = described("writing", error);
+            let why = described("writing", &error);
             // Cut off, the bytes that did get there can never become a unit.
             let cut = self.file.truncate(length).and_then(|()| self.file.sync());
             return Err(match cut {
+                Ok(()) if error.kind() == io::ErrorKind::StorageFull => WriteError::NoRoom(why),
                 Ok(()) => WriteError::NotStored(why),
                 Err(error) => WriteError::Unknown(format!("{why}; so did cutting it: {error}")),
             });
         }
         if let Err(error) = self.file.sync() {
-            return Err(WriteError::Unknown(described("syncing", error)));
+            return Err(WriteError::Unknown(described("syncing", &error)));
         }
         self.length += bytes.len() as u64;
         self.next_sequence += 1;

@@ -36,6 +36,12 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// The file system's.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+
+    /// How many bytes may still be written to the file system of a folder.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn free(&self, folder: &Path) -> io::Result<u64>;
 }
 
 /// An open file. Positions and lengths are in bytes.
@@ -103,6 +109,11 @@ impl Disk for StdDisk {
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         File::open(folder)?.sync_all()
+    }
+
+    fn free(&self, folder: &Path) -> io::Result<u64> {
+        let found = rustix::fs::statvfs(folder)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 }
 

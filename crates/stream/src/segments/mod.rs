@@ -15,6 +15,7 @@ mod reader;
 mod recent;
 mod record;
 mod recovery;
+mod room;
 mod scan;
 mod segment;
 mod settings;
@@ -39,6 +40,7 @@ use self::consumer::SegmentsConsumer;
 use self::queue::Queue;
 use self::reader::Reader;
 use self::recovery::{Recovered, Recovery};
+use self::room::Room;
 use self::topics::Slot;
 use crate::{AppendError, Consumer, DataFolder, Error, Log, NewRecord, Record};
 
@@ -47,6 +49,7 @@ pub struct Segments {
     identity: LogIdentity,
     reader: Arc<Reader>,
     queue: Arc<Queue>,
+    room: Room,
     committer: Option<JoinHandle<()>>,
 }
 
@@ -77,15 +80,16 @@ impl Segments {
             disk: Arc::clone(&disk),
         };
         let Recovered { topics, segments, ends, lost_to, writer } = recovery.run()?;
+        let room = Room::new(Arc::clone(&disk), data.log(), settings.reserve);
         let catalog = Catalog::new(disk, data.log(), topics, segments);
         let reader = Arc::new(Reader::new(catalog, ends, lost_to, data.clone()));
         let queue = Arc::new(Queue::new(settings.queue_size.as_u64() as usize));
         let committer = match writer {
             Ok(writer) => {
-                let (queue, reader) = (Arc::clone(&queue), Arc::clone(&reader));
+                let (queue, reader, room) = (Arc::clone(&queue), Arc::clone(&reader), room.clone());
                 let thread = std::thread::Builder::new()
                     .name("log-committer".to_owned())
-                    .spawn(move || committer::run(writer, &queue, &reader));
+                    .spawn(move || committer::run(writer, &room, &queue, &reader));
                 Some(thread.map_err(|error| {
                     Error::Permanent(format!("starting the log's thread failed: {error}"))
                 })?)
@@ -96,7 +100,7 @@ impl Segments {
                 None
             }
         };
-        Ok(Self { identity, reader, queue, committer })
+        Ok(Self { identity, reader, queue, room, committer })
     }
 
     fn stop(&self) {
@@ -180,7 +184,10 @@ impl Log for Segments {
     }
 
     async fn ready(&self) -> Result<(), AppendError> {
-        self.queue.stopped().map_or(Ok(()), Err)
+        match self.queue.stopped() {
+            Some(stopped) => Err(stopped),
+            None => self.room.check(0).map_err(AppendError::NoRoom),
+        }
     }
 
     async fn close(&self) {

@@ -20,16 +20,25 @@ pub struct SegmentsSettings {
     /// How much may wait to be written before appends are refused, 64 KiB to 1 GiB.
     #[serde(deserialize_with = "size")]
     pub queue_size: ByteSize,
+    /// What must stay free on the disk, 1 MiB to 1 TiB: appends that would leave less are refused.
+    #[serde(deserialize_with = "reserve")]
+    pub reserve: ByteSize,
 }
 
 impl Default for SegmentsSettings {
     fn default() -> Self {
-        Self { partitions: 12, segment_size: ByteSize::mib(64), queue_size: ByteSize::mib(32) }
+        Self {
+            partitions: 12,
+            segment_size: ByteSize::mib(64),
+            queue_size: ByteSize::mib(32),
+            reserve: ByteSize::mib(128),
+        }
     }
 }
 
 const PARTITIONS: RangeInclusive<u16> = 1..=1024;
 const SIZES: RangeInclusive<ByteSize> = ByteSize::kib(64)..=ByteSize::gib(1);
+const RESERVES: RangeInclusive<ByteSize> = ByteSize::mib(1)..=ByteSize::tib(1);
 
 impl SegmentsSettings {
     /// Refuses what is out of range.
@@ -42,12 +51,16 @@ impl SegmentsSettings {
                 PARTITIONS.end(),
             )));
         }
-        for (name, size) in [("segment_size", self.segment_size), ("queue_size", self.queue_size)] {
-            if !SIZES.contains(&size) {
+        for (name, size, allowed) in [
+            ("segment_size", self.segment_size, SIZES),
+            ("queue_size", self.queue_size, SIZES),
+            ("reserve", self.reserve, RESERVES),
+        ] {
+            if !allowed.contains(&size) {
                 return Err(Error::Permanent(format!(
                     "segments.{name} is {size}: {} to {} are allowed",
-                    SIZES.start(),
-                    SIZES.end(),
+                    allowed.start(),
+                    allowed.end(),
                 )));
             }
         }
@@ -61,6 +74,10 @@ fn partitions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Erro
 
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
     within(ByteSize::deserialize(deserializer)?, &SIZES, "64 KiB to 1 GiB")
+}
+
+fn reserve<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    within(ByteSize::deserialize(deserializer)?, &RESERVES, "1 MiB to 1 TiB")
 }
 
 fn within<T: PartialOrd + Display, E: de::Error>(

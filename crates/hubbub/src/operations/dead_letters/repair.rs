@@ -168,7 +168,9 @@ async fn append(
             AppendError::Full | AppendError::Unavailable(_) => {
                 Problem::new(ProblemType::LogUnavailable, error.to_string())
             }
-            AppendError::Storage(_) => Problem::new(ProblemType::StorageFull, error.to_string()),
+            AppendError::NoRoom(_) | AppendError::Storage(_) => {
+                Problem::new(ProblemType::StorageFull, error.to_string())
+            }
             AppendError::Unknown(_) => {
                 let detail = format!("{error}; run it again: what is there is not appended twice");
                 Problem::new(ProblemType::OutcomeUnknown, detail)
