@@ -26,7 +26,7 @@ use consumer::MemoryConsumer;
 use group::Groups;
 pub use group::MemberId;
 pub use queue::Fault;
-use queue::Queue;
+use queue::{Death, Queue};
 
 /// One process's handle on a log in memory.
 #[derive(Clone)]
@@ -35,6 +35,8 @@ pub struct MemoryLog {
     /// Which groups it sees.
     island: u64,
     is_closed: Arc<AtomicBool>,
+    /// Of a process that may die of an append.
+    death: Option<Arc<Death>>,
     joined: Arc<Mutex<Vec<MemberId>>>,
 }
 
@@ -87,6 +89,7 @@ impl MemoryLog {
             shared: Arc::new(shared),
             island: 0,
             is_closed: Arc::default(),
+            death: None,
             joined: Arc::default(),
         }
     }
@@ -94,7 +97,27 @@ impl MemoryLog {
     /// The same records and groups, as another process opens them.
     #[must_use]
     pub fn reopen(&self) -> Self {
-        Self { is_closed: Arc::default(), joined: Arc::default(), ..self.clone() }
+        Self { is_closed: Arc::default(), death: None, joined: Arc::default(), ..self.clone() }
+    }
+
+    /// The same handle, of a process that may die of an append.
+    #[must_use]
+    pub fn mortal(self) -> Self {
+        let death = Death { may_come: AtomicBool::new(true), has_come: AtomicBool::new(false) };
+        Self { death: Some(Arc::new(death)), ..self }
+    }
+
+    /// Lets its process die of no append any more.
+    pub fn spare(&self) {
+        if let Some(death) = &self.death {
+            death.may_come.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether its process has died of an append.
+    #[must_use]
+    pub fn has_died(&self) -> bool {
+        self.death.as_ref().is_some_and(|death| death.has_come.load(Ordering::Relaxed))
     }
 
     /// The same records, with groups of its own: whoever consumes there shares with
@@ -214,7 +237,7 @@ impl Log for MemoryLog {
             let take = |new: NewRecord| {
                 let absent = self.check(new.topic_partition).err().map(|error| error.to_string());
                 let refusal = is_closed.then(|| "it is closed".to_owned()).or(absent);
-                state.take(new, refusal.map(AppendError::Unavailable))
+                state.take(new, refusal.map(AppendError::Unavailable), self.death.clone())
             };
             records.into_iter().map(take).collect()
         });

@@ -1,6 +1,12 @@
 //! What becomes of appends to a simulated log.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use hubbub_events::Offset;
 use hubbub_stream::{AppendError, NewRecord, Record};
@@ -15,8 +21,20 @@ pub enum Fault {
     Refused(AppendError),
     /// It is stored, and its writer cannot know.
     StoredUnknown,
+    /// Its writer dies, before it is stored or after. Writers that do not die are spared.
+    Dies {
+        /// Whether it is stored.
+        stored: bool,
+    },
     /// It is acknowledged and not stored: no log that keeps its word does this.
     Lost,
+}
+
+/// That of a process.
+#[derive(Debug)]
+pub(super) struct Death {
+    pub may_come: AtomicBool,
+    pub has_come: AtomicBool,
 }
 
 type Reply = oneshot::Receiver<Result<Offset, AppendError>>;
@@ -31,12 +49,15 @@ pub(super) struct Queue {
     capacity: Option<usize>,
     used: usize,
     waiting: VecDeque<Waiting>,
+    /// To the dead: nothing is sent, ever.
+    unanswered: Vec<oneshot::Sender<Result<Offset, AppendError>>>,
 }
 
 struct Waiting {
     new: NewRecord,
     weight: usize,
     fault: Option<Fault>,
+    death: Option<Arc<Death>>,
     reply: oneshot::Sender<Result<Offset, AppendError>>,
 }
 
@@ -47,8 +68,13 @@ impl Queue {
 }
 
 impl State {
-    /// Enqueues a record, or refuses it.
-    pub fn take(&mut self, new: NewRecord, refusal: Option<AppendError>) -> Reply {
+    /// Enqueues a record, or refuses it. A mortal writer's death is noted.
+    pub fn take(
+        &mut self,
+        new: NewRecord,
+        refusal: Option<AppendError>,
+        death: Option<Arc<Death>>,
+    ) -> Reply {
         let (reply, replied) = oneshot::channel();
         let weight = weight(&new);
         let is_full = self.queue.capacity.is_some_and(|most| self.queue.used + weight > most);
@@ -60,8 +86,9 @@ impl State {
             return replied;
         }
         let fault = self.queue.faults.pop_front().flatten();
+        let death = death.filter(|death| death.may_come.load(Ordering::Relaxed));
         self.queue.used += weight;
-        self.queue.waiting.push_back(Waiting { new, weight, fault, reply });
+        self.queue.waiting.push_back(Waiting { new, weight, fault, death, reply });
         if !self.queue.is_held {
             self.acknowledge();
         }
@@ -69,13 +96,22 @@ impl State {
     }
 
     fn acknowledge(&mut self) {
-        while let Some(Waiting { new, weight, fault, reply }) = self.queue.waiting.pop_front() {
+        while let Some(waiting) = self.queue.waiting.pop_front() {
+            let Waiting { new, weight, fault, death, reply } = waiting;
             self.queue.used -= weight;
-            let result = match fault {
-                None => Ok(self.store(new)),
-                Some(Fault::Lost) => Ok(self.log(new.topic_partition).end),
-                Some(Fault::Refused(error)) => Err(error),
-                Some(Fault::StoredUnknown) => {
+            let result = match (fault, death) {
+                (Some(Fault::Dies { stored }), Some(death)) => {
+                    if stored {
+                        self.store(new);
+                    }
+                    death.has_come.store(true, Ordering::Relaxed);
+                    self.queue.unanswered.push(reply);
+                    continue;
+                }
+                (None | Some(Fault::Dies { .. }), _) => Ok(self.store(new)),
+                (Some(Fault::Lost), _) => Ok(self.log(new.topic_partition).end),
+                (Some(Fault::Refused(error)), _) => Err(error),
+                (Some(Fault::StoredUnknown), _) => {
                     self.store(new);
                     Err(AppendError::Unknown("a simulated time-out".to_owned()))
                 }

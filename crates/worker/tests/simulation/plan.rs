@@ -91,6 +91,7 @@ fn any_letter() -> impl Strategy<Value = Option<Fault>> {
         3 => Just(None),
         1 => Just(Some(Fault::Refused(AppendError::Unavailable("as planned".to_owned())))),
         1 => Just(Some(Fault::StoredUnknown)),
+        1 => any::<bool>().prop_map(|stored| Some(Fault::Dies { stored })),
     ]
 }
 

@@ -172,9 +172,17 @@ impl World<'_> {
             End::Island(_) => self.log.island(),
             _ => self.log.reopen(),
         };
-        let process = self.start(&name, log, Some((number, life)));
-        let has_lived = || process.operations() > life.operation || process.is_halted();
+        let process = self.start(&name, log.mortal(), Some((number, life)));
+        let has_lived = || {
+            let has_died = process.log.has_died();
+            has_died || process.operations() > life.operation || process.is_halted()
+        };
         until(|| has_lived() || self.judge.is_over()).await;
+        if process.log.has_died() {
+            self.judge.note(format!("{name} dies of a dead letter"));
+            process.kill().await;
+            return Fell::Dead;
+        }
         if process.operations() <= life.operation {
             // One whose end is death may meet it yet, and would never finish.
             return match life.end {
@@ -220,6 +228,11 @@ impl World<'_> {
 
     /// Stops a worker; that it failed before is a violation.
     async fn end(&self, process: Process) {
+        process.log.spare();
+        // Nothing would ever be finished in one that died as a zombie.
+        if process.log.has_died() {
+            return process.kill().await;
+        }
         for error in process.stop().await {
             self.judge.condemn(Rule::EverythingIsFolded, error);
         }
