@@ -8,8 +8,10 @@ trap 'rm -f "$told"' EXIT
 scenario=${1:-}
 status=0
 run() { cargo test --locked --package hubbub --test "$1" -- --nocapture "$scenario" 2>&1 | tee -a "$told" || status=1; }
-HUBBUB_TEST_OUTAGE_SECONDS=${HUBBUB_TEST_OUTAGE_SECONDS:-60} run fleet
-run kill
+scripts/next-version.sh
+export HUBBUB_TEST_OUTAGE_SECONDS=${HUBBUB_TEST_OUTAGE_SECONDS:-60}
+run fleet
+run embedded
 
 printf '\n| faults | acknowledged | unknown | lost | duplicated | no lag after the load | |\n|---|---|---|---|---|---|---|\n'
 # What a scenario prints may stand behind the name of its test.

@@ -29,6 +29,7 @@ export HUBBUB_TEST_KAFKA=127.0.0.1:${KAFKA_PORT:-19092}
 export HUBBUB_TEST_CASSANDRA=127.0.0.1:${CASSANDRA_PORT:-19042}
 export HUBBUB_TEST_REDIS=127.0.0.1:${REDIS_PORT:-16379}
 
+scripts/next-version.sh
 cargo test --workspace --locked --no-fail-fast
 RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --locked --quiet
 scripts/packaging.sh

@@ -9,13 +9,15 @@ use std::{
     time::Duration,
 };
 
-use hubbub_stream::{KafkaLog, KafkaSettings};
+use hubbub_store::{CassandraSettings, cassandra::Schema};
+use hubbub_stream::{KafkaLog, KafkaSettings, kafka::topics};
 use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions},
     client::DefaultClientContext,
 };
 use scylla::client::{session::Session, session_builder::SessionBuilder};
+use serde_json::{from_value, json};
 use tokio::runtime;
 
 use crate::{process::hubbub, stack};
@@ -72,19 +74,47 @@ impl Fleet {
     /// # Panics
     /// Where one of them is away, or a command fails.
     pub async fn on(binary: &Path, servers: Addresses) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{}_{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let fleet = Self { binary: binary.to_owned(), servers, name };
-        sweep(&fleet.servers, is_left).await;
+        let fleet = Self::named(binary, servers).await;
         fleet.run(&["topics", "apply"]);
         fleet.run(&["schema", "apply"]);
+        fleet
+    }
+
+    /// One of which there is no more than a name.
+    async fn named(binary: &Path, servers: Addresses) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{}_{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        sweep(&servers, is_left).await;
+        Self { binary: binary.to_owned(), servers, name }
+    }
+
+    /// The same for a test that starts no binary: topics of so many partitions.
+    ///
+    /// # Panics
+    /// Where a server is away, or makes nothing.
+    pub async fn without_binary(partitions: u16) -> Self {
+        let fleet = Self::named(Path::new(""), Addresses::shared()).await;
+        let kafka = KafkaSettings { partitions, ..fleet.kafka() };
+        let made = topics::apply(&kafka).await;
+        made.unwrap_or_else(|error| panic!("the topics: {error}"));
+        let cassandra = cassandra(&fleet.servers.cassandra, &fleet.keyspace());
+        let schema = Schema::connect(&cassandra).await;
+        let schema = schema.unwrap_or_else(|error| panic!("Cassandra: {error}"));
+        let made = schema.apply().await;
+        made.unwrap_or_else(|error| panic!("the tables: {error}"));
         fleet
     }
 
     /// The binary's command with these arguments, and with the settings of this fleet.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = hubbub(&self.binary);
+        self.command_of(&self.binary, args)
+    }
+
+    /// The same of another binary.
+    #[must_use]
+    pub fn command_of(&self, binary: &Path, args: &[&str]) -> Command {
+        let mut command = hubbub(binary);
         command
             .args(args)
             .env("HUBBUB__LOG__KIND", "kafka")
@@ -118,13 +148,11 @@ impl Fleet {
     /// # Panics
     /// Where Kafka is away.
     pub async fn log(&self) -> KafkaLog {
-        let settings = KafkaSettings {
-            brokers: vec![self.servers.kafka.clone()],
-            topic_prefix: self.topic_prefix(),
-            replication: 1,
-            ..KafkaSettings::default()
-        };
-        KafkaLog::open(&settings).await.unwrap_or_else(|error| panic!("Kafka: {error}"))
+        KafkaLog::open(&self.kafka()).await.unwrap_or_else(|error| panic!("Kafka: {error}"))
+    }
+
+    fn kafka(&self) -> KafkaSettings {
+        kafka(&self.servers.kafka, &self.topic_prefix())
     }
 
     fn run(&self, args: &[&str]) {
@@ -133,6 +161,34 @@ impl Fleet {
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{args:?} failed: {told}");
     }
+}
+
+/// The settings of a log in topics whose names begin so, for whoever is no binary.
+#[must_use]
+pub fn kafka(broker: &str, topic_prefix: &str) -> KafkaSettings {
+    KafkaSettings {
+        brokers: vec![broker.to_owned()],
+        topic_prefix: topic_prefix.to_owned(),
+        replication: 1,
+        ..KafkaSettings::default()
+    }
+}
+
+/// The settings of tables in a keyspace, for whoever is no binary.
+///
+/// # Panics
+/// Where they are none.
+#[must_use]
+pub fn cassandra(contact_point: &str, keyspace: &str) -> CassandraSettings {
+    let settings = json!({
+        "contact_points": [contact_point], "local_datacenter": "datacenter1",
+        "keyspace": keyspace, "replication": ["datacenter1:1"],
+        "username": "", "password": "",
+        "tls": { "enabled": false, "ca_file": "", "certificate_file": "", "key_file": "" },
+        "connections_per_node": 1, "max_in_flight": 512,
+        "request_timeout": "5s", "start_timeout": "10s"
+    });
+    from_value(settings).unwrap_or_else(|error| panic!("{keyspace}: {error}"))
 }
 
 impl Drop for Fleet {

@@ -18,6 +18,7 @@ pub mod operations;
 pub mod process;
 pub mod proxy;
 pub mod server;
+pub mod small_disk;
 pub mod stack;
 pub mod store_conformance;
 pub mod story;

@@ -2,6 +2,7 @@
 //! all that can be read afterwards.
 
 mod check;
+mod clients;
 mod door;
 mod history;
 mod judge;
@@ -15,10 +16,10 @@ mod violation;
 mod writer;
 
 pub use check::Reader;
+pub use clients::{HEALED, Load, Total, outage};
 pub use door::Door;
 pub use history::{Action, Event, History, Live, Post, Said, Text};
 pub use pump::Pump;
-pub use report::report;
 pub use tell::{Told, tell};
 pub use violation::{Invariant, Subject, Violation};
 pub use writer::Writer;

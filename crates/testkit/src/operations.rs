@@ -29,6 +29,11 @@ impl Operations {
         answers
     }
 
+    /// What the first port answers, where it does.
+    pub async fn try_get(&self, path: &str) -> Option<Answer> {
+        self.0.first()?.query(Method::GET, path).attempt().await.ok()
+    }
+
     /// What each port answers to a request with a body.
     ///
     /// # Panics

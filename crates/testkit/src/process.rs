@@ -5,12 +5,19 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
+use bytesize::ByteSize;
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 use serde_json::Value;
+
+/// How a panic is logged, that of a request and that of any other task.
+const PANICKED: &str = " panicked";
+/// What no hubbub takes, whatever happens to what it runs on.
+const MEMORY: u64 = 256 << 20;
 
 /// Between two looks at a process.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -108,6 +115,7 @@ impl Process {
     /// # Panics
     /// Where there is no such process any more.
     pub fn signal(&self, signal: Signal) {
+        self.assert_sound();
         let sent = i32::try_from(self.id())
             .ok()
             .and_then(Pid::from_raw)
@@ -120,6 +128,7 @@ impl Process {
     /// # Panics
     /// Where that is not possible.
     pub fn kill(&mut self) {
+        self.assert_sound();
         let killed = self.child.kill().and_then(|()| self.child.wait());
         assert!(killed.is_ok(), "it cannot be killed: {killed:?}");
     }
@@ -147,6 +156,31 @@ impl Process {
         self.ended_by_now().is_some()
     }
 
+    /// Whatever becomes of a hubbub, it never panics and never takes much memory.
+    fn assert_sound(&self) {
+        let output = self.output();
+        assert!(!output.contains(PANICKED), "it panicked:\n{output}");
+        let peak = self.memory("VmHWM:");
+        assert!(peak <= MEMORY, "it took {} of memory", ByteSize(peak));
+    }
+
+    /// The memory that it has of its own now, without the pages of its program, in bytes.
+    #[must_use]
+    pub fn own_memory(&self) -> u64 {
+        self.memory("RssAnon:")
+    }
+
+    /// A size that the kernel tells, in bytes; 0 where it is gone, or is a server that a hubbub runs on.
+    fn memory(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+        if !status.starts_with("Name:\thubbub") {
+            return 0;
+        }
+        let size = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = size.and_then(|size| size.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.unwrap_or_default() << 10
+    }
+
     fn ended_by_now(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap_or_else(|error| panic!("it cannot be waited for: {error}"))
     }
@@ -154,6 +188,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if !thread::panicking() {
+            self.assert_sound();
+        }
         // It may have ended, which is what is wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -15,7 +15,7 @@ async fn on_a_broker() -> (World, Worker, Load) {
     let servers = || Servers { kafka: Some(kafka::start()), ..Servers::default() };
     let mut world = World::on(servers).await;
     let worker = world.worker(PROJECTIONS).await;
-    let mut load = Load::start(&world, WRITERS, EVENTS);
+    let mut load = Load::start(world.door(), WRITERS, EVENTS);
     load.reaches(EVENTS / 4).await;
     (world, worker, load)
 }
@@ -39,10 +39,11 @@ async fn a_broker_that_is_killed_loses_nothing() {
     })
     .await;
     let ready = back.elapsed();
-    let told = load.check(&world, &[]).await;
+    let said = load.ends().await;
     let healed = healed(&[&worker]).await;
+    let told = said.check(&[]).await;
     let note = format!("ready after {ready:.1?}");
-    told.report(format!("Kafka killed for {:?}", outage()), Some(healed), note);
+    told.report(format!("Kafka killed for {:?}", outage()), healed, note);
 }
 
 /// What was sent may be stored or not: nobody is told what nobody knows.
@@ -53,7 +54,8 @@ async fn a_broker_that_freezes_leaves_outcomes_unknown_and_loses_nothing() {
     broker.freeze();
     sleep(outage()).await;
     broker.thaw();
-    let told = load.check(&world, &[]).await;
+    let said = load.ends().await;
     let healed = healed(&[&worker]).await;
-    told.report(format!("Kafka frozen for {:?}", outage()), Some(healed), "");
+    let told = said.check(&[]).await;
+    told.report(format!("Kafka frozen for {:?}", outage()), healed, "");
 }

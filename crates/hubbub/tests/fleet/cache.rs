@@ -1,9 +1,13 @@
-//! Redis is killed, emptied, frozen and full of garbage: readers never notice.
+//! Redis is killed, emptied, frozen, slow, full, and full of garbage: readers never notice.
 
 use std::time::{Duration, Instant};
 
-use hubbub_testkit::{client::eventually, server::redis};
-use tokio::time::sleep;
+use hubbub_testkit::{
+    client::{Client, eventually},
+    proxy::{Proxy, Way},
+    server::redis,
+};
+use tokio::time::{interval, sleep};
 
 use crate::world::{Load, PATIENCE, Servers, World, healed, outage};
 
@@ -13,31 +17,44 @@ const PROJECTIONS: &str = "posts,analysis,likes";
 /// What a read may take while Redis does not answer.
 const BOUND: Duration = Duration::from_secs(2);
 
+/// Slower than anyone waits for: there and back.
+const SLOW: Way = Way::Slow(Duration::from_secs(1));
+/// Between two times that everything is spoiled.
+const SPOILED_EVERY: Duration = Duration::from_millis(500);
+
+/// Reads a post until a look-up in Redis has this result. The cache in the process keeps it for a second before.
+async fn until_looked_up(world: &World, client: &Client, result: &str) {
+    eventually(PATIENCE, || async {
+        let read = client.get("/posts/post-0.1").await;
+        let metrics = world.operations.metrics().await;
+        let labels = [("tier", "redis"), ("result", result)];
+        let found = metrics.sum("hubbub_cache_requests_total", &labels);
+        match read.status == 200 && found > 0.0 {
+            true => Ok(()),
+            false => Err(format!("{found} with {result}, {read}")),
+        }
+    })
+    .await;
+}
+
+async fn assert_read_in_time(client: &Client) {
+    let asked = Instant::now();
+    client.get("/posts/post-0.1").await.expect(200);
+    assert!(asked.elapsed() < BOUND, "a read took {:?}", asked.elapsed());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_do_not_notice_what_happens_to_redis() {
     let servers = || Servers { redis: Some(redis::start(&[])), ..Servers::default() };
     let mut world = World::on(servers).await;
     let worker = world.worker(PROJECTIONS).await;
-    let mut load = Load::start(&world, WRITERS, EVENTS);
+    let mut load = Load::start(world.door(), WRITERS, EVENTS);
     load.reaches(EVENTS / 5).await;
     let client = world.client().await;
-    // The cache in the process keeps it for a second; then Redis has it.
-    eventually(PATIENCE, || async {
-        let read = client.get("/posts/post-0.1").await;
-        let hit = [("tier", "redis"), ("result", "hit")];
-        let metrics = world.operations.metrics().await;
-        let hits = metrics.sum("hubbub_cache_requests_total", &hit);
-        match read.status == 200 && hits > 0.0 {
-            true => Ok(()),
-            false => Err(format!("{hits} served by Redis, {read}")),
-        }
-    })
-    .await;
+    until_looked_up(&world, &client, "hit").await;
 
     world.servers.redis.as_ref().unwrap().freeze();
-    let asked = Instant::now();
-    client.get("/posts/post-0.1").await.expect(200);
-    assert!(asked.elapsed() < BOUND, "a read took {:?}", asked.elapsed());
+    assert_read_in_time(&client).await;
     sleep(outage()).await;
     world.servers.redis.as_ref().unwrap().thaw();
     load.reaches(2 * EVENTS / 5).await;
@@ -47,8 +64,65 @@ async fn readers_do_not_notice_what_happens_to_redis() {
     sleep(outage()).await;
     world.servers.redis.as_mut().unwrap().restart();
     load.reaches(3 * EVENTS / 5).await;
-    let told = load.check(&world, &[]).await;
+    let said = load.ends().await;
     let healed = healed(&[&worker]).await;
+    let told = said.check(&[]).await;
     let faults = format!("Redis frozen, killed and emptied, each for {:?}", outage());
-    told.report(faults, Some(healed), "");
+    told.report(faults, healed, "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_served_what_a_slow_a_full_or_a_spoiled_redis_holds() {
+    let mut world = World::on(|| {
+        let (redis, proxy) = (redis::start(&[]), Proxy::start());
+        proxy.lead_to(redis.address());
+        Servers {
+            redis_address: Some(proxy.address()),
+            redis: Some(redis),
+            proxy: Some(proxy),
+            ..Servers::default()
+        }
+    })
+    .await;
+    let (redis, proxy) = (world.servers.redis.take().unwrap(), world.servers.proxy.take().unwrap());
+    let address = redis.address();
+    let worker = world.worker(PROJECTIONS).await;
+    let mut load = Load::start(world.door(), WRITERS, EVENTS);
+    load.reaches(EVENTS / 5).await;
+    let client = world.client().await;
+    until_looked_up(&world, &client, "hit").await;
+
+    proxy.set(SLOW);
+    assert_read_in_time(&client).await;
+    sleep(outage()).await;
+    proxy.set(Way::Open);
+    load.reaches(2 * EVENTS / 5).await;
+
+    redis::limit_memory(&address, 1).await;
+    load.reaches(3 * EVENTS / 5).await;
+    assert_read_in_time(&client).await;
+    sleep(outage()).await;
+    redis::limit_memory(&address, 0).await;
+
+    // Spoiled again and again, while everything is read back too.
+    let spoiling = tokio::spawn(async move {
+        let mut ticks = interval(SPOILED_EVERY);
+        loop {
+            ticks.tick().await;
+            redis::spoil(&address).await;
+        }
+    });
+    until_looked_up(&world, &client, "corrupt").await;
+    let said = load.ends().await;
+    let healed = healed(&[&worker]).await;
+    // The second time Redis has what was read the first time.
+    said.check(&[]).await;
+    let told = said.check(&[]).await;
+    assert!(!spoiling.is_finished(), "Redis was not spoiled to the end");
+    spoiling.abort();
+    let corrupt = [("tier", "redis"), ("result", "corrupt")];
+    let met = world.operations.metrics().await.sum("hubbub_cache_requests_total", &corrupt);
+    let faults =
+        format!("Redis slow by 2 s and full, each for {:?}, then full of garbage", outage());
+    told.report(faults, healed, format!("{met} spoiled entries met"));
 }

@@ -17,7 +17,7 @@ const PROJECTIONS: &str = "posts,analysis,likes";
 async fn a_killed_worker_is_replaced_by_the_other_and_every_count_is_exact() {
     let mut world = World::start().await;
     let mut other = world.worker(PROJECTIONS).await;
-    let mut load = Load::start(&world, WRITERS, EVENTS);
+    let mut load = Load::start(world.door(), WRITERS, EVENTS);
     let mut pumps = Vec::new();
     let mut lags = Vec::new();
     let mut random = u64::try_from(
@@ -57,8 +57,9 @@ async fn a_killed_worker_is_replaced_by_the_other_and_every_count_is_exact() {
             other = fresh;
         }
     }
-    let told = load.check(&world, &pumps).await;
+    let said = load.ends().await;
     let healed = healed(&[&other]).await;
+    let told = said.check(&pumps).await;
     let note = format!("at lags of {lags:?}");
-    told.report(format!("{} workers killed", KILLS + 1), Some(healed), note);
+    told.report(format!("{} workers killed", KILLS + 1), healed, note);
 }

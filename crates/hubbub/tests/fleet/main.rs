@@ -15,6 +15,7 @@ mod network;
 mod poison;
 mod rolling;
 mod scaling;
+mod soak;
 mod tables;
 mod versions;
 mod world;

@@ -9,7 +9,7 @@ use hubbub_testkit::{
 };
 use tokio::time::{interval, sleep};
 
-use crate::world::{Load, Servers, Told, Worker, World, healed, outage};
+use crate::world::{Load, Servers, Total, Worker, World, healed, outage};
 
 const EVENTS: usize = 4_000;
 const WRITERS: usize = 6;
@@ -22,13 +22,13 @@ const BETWEEN_RESETS: Duration = Duration::from_millis(500);
 async fn behind(servers: impl FnOnce(Proxy) -> Servers) -> (World, Worker, Load) {
     let mut world = World::on(|| servers(Proxy::start())).await;
     let worker = world.worker(PROJECTIONS).await;
-    let mut load = Load::start(&world, WRITERS, EVENTS);
+    let mut load = Load::start(world.door(), WRITERS, EVENTS);
     load.reaches(EVENTS / 8).await;
     (world, worker, load)
 }
 
 /// All that can happen to the proxied server's connections, one after the other; what became of it.
-async fn suffer(world: &World, worker: Worker, mut load: Load) -> (String, Told, Duration) {
+async fn suffer(world: &World, worker: Worker, mut load: Load) -> (String, Total, Duration) {
     let proxy = world.servers.proxy.as_ref().unwrap();
     for (step, way) in [SLOW, Way::RequestsHeld, Way::AnswersHeld].into_iter().enumerate() {
         proxy.set(way);
@@ -43,8 +43,9 @@ async fn suffer(world: &World, worker: Worker, mut load: Load) -> (String, Told,
         ticks.tick().await;
         proxy.set(Way::Open);
     }
-    let told = load.check(world, &[]).await;
+    let said = load.ends().await;
     let healed = healed(&[&worker]).await;
+    let told = said.check(&[]).await;
     let each = outage();
     let faults = format!(
         "slow by 80 ms, cut one way and the other, each for {each:?}, and reset {RESETS} times"
@@ -68,7 +69,7 @@ async fn a_bad_network_to_kafka_loses_nothing() {
     };
     let (world, worker, load) = behind(servers).await;
     let (faults, told, healed) = suffer(&world, worker, load).await;
-    told.report(format!("the network to Kafka {faults}"), Some(healed), "");
+    told.report(format!("the network to Kafka {faults}"), healed, "");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,7 +84,7 @@ async fn a_bad_network_to_cassandra_loses_nothing() {
     };
     let (world, worker, load) = behind(servers).await;
     let (faults, told, healed) = suffer(&world, worker, load).await;
-    told.report(format!("the network to Cassandra {faults}"), Some(healed), "");
+    told.report(format!("the network to Cassandra {faults}"), healed, "");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,5 +95,5 @@ async fn a_bad_network_to_redis_is_not_noticed() {
     };
     let (world, worker, load) = behind(servers).await;
     let (faults, told, healed) = suffer(&world, worker, load).await;
-    told.report(format!("the network to Redis {faults}"), Some(healed), "");
+    told.report(format!("the network to Redis {faults}"), healed, "");
 }

@@ -50,25 +50,26 @@ fn of_every_projection(positions: &[(u64, u64)]) -> BTreeSet<(String, u64, u64)>
 async fn poison_is_set_aside_once_for_each_projection_and_all_else_counts() {
     let mut world = World::start().await;
     let worker = world.worker(PROJECTIONS).await;
-    let mut load = Load::start(&world, WRITERS, EVENTS);
+    let mut load = Load::start(world.door(), WRITERS, EVENTS);
     load.reaches(EVENTS / 4).await;
     let keys: Vec<_> = (0..SOME).map(|number| format!("poison-{number}")).collect();
     let injected = world.inject(&keys).await;
     // Whoever is killed among them, or after, leaves no second one that is counted.
     let other = world.worker(PROJECTIONS).await;
     worker.kill();
-    let told = load.check(&world, &[]).await;
+    let said = load.ends().await;
     let healed = healed(&[&other]).await;
+    let told = said.check(&[]).await;
     assert_eq!(dead_letters(&other).await, of_every_projection(&injected));
     let note = format!("{SOME} dead letters for each projection");
-    told.report(format!("{SOME} records of poison, and a worker killed"), Some(healed), note);
+    told.report(format!("{SOME} records of poison, and a worker killed"), healed, note);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_but_poison_halts_its_partition_which_says_so_and_goes_on_when_told() {
     let mut world = World::start().await;
     let worker = world.worker(PROJECTIONS).await;
-    let mut load = Load::start(&world, WRITERS, EVENTS);
+    let mut load = Load::start(world.door(), WRITERS, EVENTS);
     load.reaches(EVENTS / 4).await;
     let keys = vec!["poison".to_owned(); TOO_MANY];
     let injected = world.inject(&keys).await;
@@ -101,11 +102,12 @@ async fn nothing_but_poison_halts_its_partition_which_says_so_and_goes_on_when_t
 
     let resumed = worker.post("/resume", &json!({"accept_dead_letters": true})).await.expect(200);
     assert_eq!(resumed.json()["resumed"], halted.len());
-    let told = load.check(&world, &[]).await;
+    let said = load.ends().await;
     let healed = healed(&[&worker]).await;
+    let told = said.check(&[]).await;
     assert_eq!(dead_letters(&worker).await, of_every_projection(&injected));
     let faults =
         format!("{TOO_MANY} records of poison in one partition, which halts and is resumed");
     let note = format!("{TOO_MANY} dead letters for each projection");
-    told.report(faults, Some(healed), note);
+    told.report(faults, healed, note);
 }

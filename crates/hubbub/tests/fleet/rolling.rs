@@ -20,7 +20,7 @@ const UPDATES: usize = 2;
 async fn workers_that_come_and_go_every_two_seconds_change_no_number() {
     let mut world = World::start().await;
     let host = world.worker(PROJECTIONS).await;
-    let load = Load::start(&world, WRITERS, EVENTS);
+    let load = Load::start(world.door(), WRITERS, EVENTS);
     let mut guests = VecDeque::new();
     let mut ticks = interval(EVERY);
     for guest in 0..GUESTS {
@@ -35,11 +35,12 @@ async fn workers_that_come_and_go_every_two_seconds_change_no_number() {
             None => {}
         }
     }
-    let told = load.check(&world, &[]).await;
+    let said = load.ends().await;
     let mut workers = vec![&host];
     workers.extend(&guests);
     let healed = healed(&workers).await;
-    told.report(format!("{GUESTS} workers come and go, one every 2 s"), Some(healed), "");
+    let told = said.check(&[]).await;
+    told.report(format!("{GUESTS} workers come and go, one every 2 s"), healed, "");
 }
 
 /// The new processes are there before the old ones are told to end, as in any rolling update.
@@ -47,7 +48,7 @@ async fn workers_that_come_and_go_every_two_seconds_change_no_number() {
 async fn an_update_of_every_role_drops_no_request() {
     let mut world = World::start().await;
     let mut worker = world.worker(PROJECTIONS).await;
-    let mut load = Load::start(&world, WRITERS, EVENTS);
+    let mut load = Load::start(world.door(), WRITERS, EVENTS);
     let mut slowest = Duration::ZERO;
     for update in 1..=UPDATES {
         load.reaches(update * EVENTS / (UPDATES + 1)).await;
@@ -56,9 +57,10 @@ async fn an_update_of_every_role_drops_no_request() {
         slowest = slowest.max(apis).max(old);
         worker = newer;
     }
-    let told = load.check(&world, &[]).await;
-    assert_eq!(told.unknown, 0, "requests without an answer");
+    let said = load.ends().await;
     let healed = healed(&[&worker]).await;
+    let told = said.check(&[]).await;
+    assert_eq!(told.unknown, 0, "requests without an answer");
     let faults = format!("every role ended by SIGTERM {UPDATES} times, beside a new one");
-    told.report(faults, Some(healed), format!("each ended within {slowest:.1?}"));
+    told.report(faults, healed, format!("each ended within {slowest:.1?}"));
 }

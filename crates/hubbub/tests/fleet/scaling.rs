@@ -2,7 +2,7 @@
 
 use hubbub_testkit::{client::eventually, load::Pump};
 
-use crate::world::{Load, PATIENCE, World, shared};
+use crate::world::{Load, PATIENCE, World, healed, shared};
 
 const EVENTS: usize = 12_000;
 const WRITERS: usize = 8;
@@ -19,7 +19,7 @@ async fn one_worker_becomes_three_and_then_two_and_no_number_changes() {
     let _others = world.worker("posts,likes").await;
     let first = world.worker(PROJECTION).await;
     shared(&[&first], PARTITIONS).await;
-    let mut load = Load::start(&world, WRITERS, EVENTS);
+    let mut load = Load::start(world.door(), WRITERS, EVENTS);
     load.reaches(EVENTS / 6).await;
 
     let second = world.worker(PROJECTION).await;
@@ -49,8 +49,10 @@ async fn one_worker_becomes_three_and_then_two_and_no_number_changes() {
 
     third.stop().await;
     shared(&[&first, &second], PARTITIONS).await;
-    let told = load.check(&world, &[pump]).await;
-    told.report("workers scaled 1, 3, 2", None, format!("shares of three: {shares:.2?}"));
+    let said = load.ends().await;
+    let healed = healed(&[&first, &second]).await;
+    let told = said.check(&[pump]).await;
+    told.report("workers scaled 1, 3, 2", healed, format!("shares of three: {shares:.2?}"));
 }
 
 /// With the cooperative protocol a partition that stays where it is does not stand still.

@@ -2,22 +2,20 @@
 
 use std::{
     collections::BTreeSet,
-    env,
-    fmt::Display,
     mem,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
     time::{Duration, Instant},
 };
 
-use futures::future::try_join_all;
 use hubbub_events::{Offset, Topic};
 use hubbub_stream::{Log, NewRecord};
+pub use hubbub_testkit::load::{Load, Total, outage};
 use hubbub_testkit::{
     answer::Answer,
     client::{Client, eventually},
     fleet::{Addresses, Fleet},
-    load::{Door, Pump, Reader, Writer, report},
+    load::{Door, HEALED},
     operations::{Metrics, Operations},
     process::{Process, Signal},
     proxy::Proxy,
@@ -26,10 +24,7 @@ use hubbub_testkit::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{
-    sync::{Mutex, MutexGuard, watch},
-    task::JoinHandle,
-};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 /// How long a role may take to start, and partitions to move.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,22 +32,22 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// An orchestrator kills what has not ended by itself after some more than this.
 const IN_ORDER: Duration = Duration::from_secs(25);
 
-/// Once everything is back, no lag is left after this.
-const HEALED: Duration = Duration::from_secs(30);
-
 /// One fleet at a time: what is measured of one must not be the other's doing.
 static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Ingest, query and any number of workers.
 pub struct World {
     fleet: Fleet,
-    folder: TempDir,
+    /// The program of whatever starts from now on.
+    binary: PathBuf,
     door: Door,
     open: watch::Sender<Option<(String, String)>>,
     ingest: Process,
     query: Process,
     pub operations: Operations,
     started: usize,
+    /// After the processes, which are judged by their logs as they are dropped.
+    folder: TempDir,
     /// Last, as the processes must be gone before what they run on is.
     pub servers: Servers,
     _turn: MutexGuard<'static, ()>,
@@ -101,8 +96,8 @@ impl World {
     pub async fn on(servers: impl FnOnce() -> Servers) -> Self {
         let turn = TURN.lock().await;
         let servers = servers();
-        let binary = Path::new(env!("CARGO_BIN_EXE_hubbub"));
-        let fleet = Fleet::on(binary, servers.addresses()).await;
+        let binary = PathBuf::from(env!("CARGO_BIN_EXE_hubbub"));
+        let fleet = Fleet::on(&binary, servers.addresses()).await;
         let folder = TempDir::new().unwrap();
         let start = |role| Process::start(fleet.command(&[role]), &folder.path().join(role));
         let (mut ingest, mut query) = (start("ingest"), start("query"));
@@ -111,7 +106,19 @@ impl World {
         let (open, door) = Door::closed();
         open.send_replace(Some((urls.0.api, urls.1.api)));
         let started = 0;
-        Self { fleet, folder, door, open, ingest, query, operations, started, servers, _turn: turn }
+        Self {
+            fleet,
+            binary,
+            door,
+            open,
+            ingest,
+            query,
+            operations,
+            started,
+            folder,
+            servers,
+            _turn: turn,
+        }
     }
 
     pub fn door(&self) -> Door {
@@ -129,7 +136,7 @@ impl World {
 
     /// Starts a worker of some projections.
     pub async fn worker(&mut self, projections: &str) -> Worker {
-        let command = self.fleet.command(&["worker", "--projections", projections]);
+        let command = self.command(&["worker", "--projections", projections]);
         let mut process = self.process(command);
         let urls = process.ready(PATIENCE).await;
         let operations = Operations::new([&*urls.operations]);
@@ -141,7 +148,7 @@ impl World {
         self.open.send_replace(None);
         self.ingest.kill();
         self.query.kill();
-        let commands = ["ingest", "query"].map(|role| self.fleet.command(&[role]));
+        let commands = ["ingest", "query"].map(|role| self.command(&[role]));
         let [ingest, query] = commands.map(|command| self.process(command));
         (self.ingest, self.query) = (ingest, query);
         let urls = (self.ingest.ready(PATIENCE).await, self.query.ready(PATIENCE).await);
@@ -151,7 +158,7 @@ impl World {
 
     /// Starts both APIs anew, sends clients there, and only then tells the old ones to end; how long that took.
     pub async fn replace_apis(&mut self) -> Duration {
-        let commands = ["ingest", "query"].map(|role| self.fleet.command(&[role]));
+        let commands = ["ingest", "query"].map(|role| self.command(&[role]));
         let [mut ingest, mut query] = commands.map(|command| self.process(command));
         let urls = (ingest.ready(PATIENCE).await, query.ready(PATIENCE).await);
         self.operations = Operations::new([&*urls.0.operations, &*urls.1.operations]);
@@ -175,9 +182,29 @@ impl World {
         places.map(|(partition, offset)| (partition as u64, offset as u64)).collect()
     }
 
+    /// Whatever starts from now on is of the next version: this very source with another event schema.
+    pub fn upgrade(&mut self) {
+        self.binary = Path::new(env!("CARGO_BIN_EXE_hubbub")).with_file_name("hubbub-next");
+        assert!(self.binary.exists(), "no next version: build it with scripts/next-version.sh");
+    }
+
+    /// Whatever starts from now on is of this version again.
+    pub fn go_back(&mut self) {
+        self.binary = PathBuf::from(env!("CARGO_BIN_EXE_hubbub"));
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        self.fleet.command_of(&self.binary, args)
+    }
+
     fn process(&mut self, command: Command) -> Process {
         self.started += 1;
         Process::start(command, &self.folder.path().join(format!("log-{}", self.started)))
+    }
+
+    /// The memory that ingest and query have of their own, in bytes.
+    pub fn memory(&self) -> [u64; 2] {
+        [self.ingest.own_memory(), self.query.own_memory()]
     }
 
     /// Whether ingest and query say that they are ready.
@@ -185,13 +212,6 @@ impl World {
         let answers = self.operations.get("/readyz").await;
         [answers[0].status == 200, answers[1].status == 200]
     }
-}
-
-/// How long a server is away: seconds, or what `make chaos` says.
-pub fn outage() -> Duration {
-    let seconds = env::var("HUBBUB_TEST_OUTAGE_SECONDS").ok();
-    let seconds = seconds.map(|seconds| seconds.parse().expect("a number of seconds"));
-    Duration::from_secs(seconds.unwrap_or(6))
 }
 
 /// Waits until workers have folded all that is in the log; how long that took.
@@ -227,6 +247,11 @@ impl Worker {
     /// Tells it to end as an orchestrator does, and waits until it has; how long that took.
     pub async fn terminate(self) -> Duration {
         terminate(self.process).await
+    }
+
+    /// The memory that it has of its own, in bytes.
+    pub fn memory(&self) -> u64 {
+        self.process.own_memory()
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -311,62 +336,4 @@ pub async fn shared(workers: &[&Worker], partitions: usize) {
         }
     })
     .await;
-}
-
-/// What became of a load of which nothing was lost and nothing was counted twice.
-pub struct Told {
-    pub acknowledged: usize,
-    /// Requests of which nobody was told whether they are stored.
-    pub unknown: usize,
-}
-
-impl Told {
-    /// Prints the scenario's line of the table of `make chaos`.
-    pub fn report(&self, faults: impl Display, healed: Option<Duration>, note: impl Display) {
-        report(faults, self.acknowledged, self.unknown, healed, note);
-    }
-}
-
-/// Writers that speak together, and how much they have said.
-pub struct Load {
-    writers: Vec<JoinHandle<Writer>>,
-    pub said: watch::Receiver<usize>,
-}
-
-impl Load {
-    pub fn start(world: &World, writers: usize, events: usize) -> Self {
-        let said = watch::Sender::new(0);
-        let heard = said.subscribe();
-        let start = |number| {
-            let writer = Writer::new(number, world.door(), said.clone());
-            tokio::spawn(writer.run(events / writers))
-        };
-        Self { writers: (0..writers).map(start).collect(), said: heard }
-    }
-
-    /// Waits until so much was said.
-    pub async fn reaches(&mut self, events: usize) {
-        self.said.wait_for(|said| *said >= events).await.expect("the writers count");
-    }
-
-    /// Waits for the end, and checks all that was said.
-    pub async fn check(self, world: &World, pumps: &[Pump]) -> Told {
-        let writers = try_join_all(self.writers).await.expect("a writer failed");
-        let reader = Reader::caught_up(world.client().await).await;
-        let mut told = Told { acknowledged: 0, unknown: 0 };
-        for pump in pumps {
-            told.acknowledged += pump.acknowledged();
-            told.unknown += pump.unknown();
-            reader.check_pump(pump).await.unwrap();
-        }
-        let checks = writers.into_iter().map(|writer| {
-            told.acknowledged += writer.acknowledged;
-            told.unknown += writer.unknown;
-            let reader = reader.clone();
-            tokio::spawn(async move { reader.check_writer(&writer).await.unwrap() })
-        });
-        let checks: Vec<_> = checks.collect();
-        let _: Vec<()> = try_join_all(checks).await.expect("a check failed");
-        told
-    }
 }

@@ -73,7 +73,7 @@ impl Pump {
         let history = |(place, text)| History {
             id: self.id(batch, place),
             author: self.author.clone(),
-            said: vec![told.said(Action::Create(text), place)],
+            said: Vec::from_iter(told.said(Action::Create(text), place)),
         };
         texts.into_iter().enumerate().map(history).collect()
     }

@@ -9,9 +9,8 @@ pub fn report(
     faults: impl Display,
     acknowledged: usize,
     unknown: usize,
-    healed: Option<Duration>,
+    healed: Duration,
     note: impl Display,
 ) {
-    let healed = healed.map_or("–".to_owned(), |healed| format!("{healed:.1?}"));
-    println!("chaos: | {faults} | {acknowledged} | {unknown} | 0 | 0 | {healed} | {note} |");
+    println!("chaos: | {faults} | {acknowledged} | {unknown} | 0 | 0 | {healed:.1?} | {note} |");
 }

@@ -18,16 +18,33 @@ pub struct Told {
     pub answered: Timestamp,
     /// What it was answered where it is certainly stored.
     pub answer: Option<Answer>,
-    /// Where its events are in the log, in the order of the request, as far as it is answered.
-    pub positions: Vec<Position>,
+    /// What became of its events, in its order; nothing where it is not answered.
+    fates: Vec<Fate>,
+}
+
+/// What became of an event. A log that goes away in the middle of a batch takes some of it.
+enum Fate {
+    Stored(Position),
+    Unknown,
+    Refused,
 }
 
 impl Told {
-    /// What it was about: its only event, or one of a batch.
+    /// What it was about: its only event, or one of a batch; `None` where that is certainly not stored.
     #[must_use]
-    pub fn said(&self, action: Action, place: usize) -> Said {
-        let at = self.positions.get(place).copied();
-        Said { action, asked: self.asked, answered: self.answered, at }
+    pub fn said(&self, action: Action, place: usize) -> Option<Said> {
+        let at = match self.fates.get(place) {
+            Some(Fate::Refused) => return None,
+            Some(Fate::Stored(at)) => Some(*at),
+            Some(Fate::Unknown) | None => None,
+        };
+        Some(Said { action, asked: self.asked, answered: self.answered, at })
+    }
+
+    /// Whether all of it is certainly stored.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.answer.is_some() && self.fates.iter().all(|fate| matches!(fate, Fate::Stored(_)))
     }
 }
 
@@ -40,27 +57,31 @@ pub async fn tell(door: &mut Door, call: impl FnOnce(&Client) -> Call) -> Option
     let asked = Timestamp::now();
     let answer = match call(&client).attempt().await {
         Ok(answer) if answer.status == 202 => Some(answer),
-        Ok(answer) if answer.status == 503 => return None,
+        Ok(answer) if matches!(answer.status, 503 | 507) => return None,
         Ok(answer) if answer.status == 504 => None,
         Ok(answer) => panic!("{answer}"),
         Err(error) if error.is_connect() => return None,
         Err(_) => None,
     };
     let answered = Timestamp::now();
-    let positions = answer.as_ref().map(positions).unwrap_or_default();
-    Some(Told { asked, answered, answer, positions })
+    let fates = answer.as_ref().map(fates).unwrap_or_default();
+    Some(Told { asked, answered, answer, fates })
 }
 
-/// Where the events of an accepted request are, by their receipts.
-fn positions(answer: &Answer) -> Vec<Position> {
+/// What became of the events of an accepted request. Where they are is in their receipts.
+fn fates(answer: &Answer) -> Vec<Fate> {
     let accepted = answer.json();
     let results = accepted["results"].as_array();
     let results = results.map_or(std::slice::from_ref(&accepted), Vec::as_slice);
-    results.iter().map(|result| position(result, answer)).collect()
+    results.iter().map(|result| fate(result, answer)).collect()
 }
 
-fn position(result: &Value, answer: &Answer) -> Position {
-    assert_eq!(result["status"], "accepted", "{answer}");
+fn fate(result: &Value, answer: &Answer) -> Fate {
+    match result["problem"]["status"].as_u64() {
+        Some(503 | 507) => return Fate::Refused,
+        Some(504) => return Fate::Unknown,
+        _ => assert_eq!(result["status"], "accepted", "{answer}"),
+    }
     let receipt = ReceiptId::open(result["receipt"].as_str().unwrap_or_default());
-    receipt.unwrap_or_else(|error| panic!("{answer}: the receipt: {error}")).at
+    Fate::Stored(receipt.unwrap_or_else(|error| panic!("{answer}: the receipt: {error}")).at)
 }

@@ -86,7 +86,7 @@ impl Writer {
             let told = tell(&mut self.door, |client| client.post("/posts", &body).key(&key)).await;
             let Some(told) = told else { continue };
             self.heard(1, told.answer.is_some());
-            said.push(told.said(Action::Create(text.clone()), 0));
+            said.extend(told.said(Action::Create(text.clone()), 0));
             if let Some(answer) = told.answer {
                 let (id, author) = (answer.string("id"), self.author.clone());
                 return self.histories.push(History { id, author, said });
@@ -111,12 +111,12 @@ impl Writer {
             })
             .await;
             let Some(told) = told else { continue };
-            let is_certain = told.answer.is_some();
-            self.heard(BATCH, is_certain);
             for (place, (history, text)) in histories.iter_mut().zip(&texts).enumerate() {
-                history.said.push(told.said(Action::Create(text.clone()), place));
+                let Some(said) = told.said(Action::Create(text.clone()), place) else { continue };
+                self.heard(1, said.is_certain());
+                history.said.push(said);
             }
-            if is_certain || step.is_multiple_of(3) {
+            if told.is_whole() || step.is_multiple_of(3) {
                 return self.histories.extend(histories);
             }
         }
@@ -169,7 +169,7 @@ impl Writer {
             let Some(told) = told else { continue };
             let is_certain = told.answer.is_some();
             self.heard(1, is_certain);
-            self.histories[post].said.push(told.said(action.clone(), 0));
+            self.histories[post].said.extend(told.said(action.clone(), 0));
             if is_certain || !is_persistent {
                 return told.answer;
             }

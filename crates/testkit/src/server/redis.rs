@@ -10,6 +10,8 @@ use hubbub_events::Timestamp;
 use hubbub_store::RedisSettings;
 use serde_json::{from_value, json};
 
+use redis::{Client, RedisResult, aio::MultiplexedConnection, cmd};
+
 use super::{Server, folder, free_port};
 
 /// Settings for a Redis, with a prefix that no other test has.
@@ -40,6 +42,62 @@ pub fn start(arguments: &[&str]) -> Server {
     let port = free_port();
     let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     Server::start(port, folder(), move |folder| command(port, &arguments, folder))
+}
+
+/// Replaces every entry of a Redis: by bytes that are none, by a piece of itself, by the entry of another key, and by what
+/// is no string. How many there were.
+///
+/// # Panics
+/// Where Redis refuses.
+pub async fn spoil(address: &str) -> usize {
+    let spoiled = async {
+        let mut redis = connect(address).await?;
+        let keys: Vec<String> = cmd("KEYS").arg("*").query_async(&mut redis).await?;
+        let mut other = b"the first has no other".to_vec();
+        for (number, key) in keys.iter().enumerate() {
+            // It may have run out since.
+            let own: Option<Vec<u8>> =
+                cmd("GET").arg(key).query_async(&mut redis).await.unwrap_or_default();
+            let own = own.unwrap_or_default();
+            let garbage = match number % 4 {
+                0 => b"\xFF\xFE garbage".to_vec(),
+                1 => own[..own.len() / 2].to_vec(),
+                _ => other,
+            };
+            if number % 4 == 3 {
+                let _: () = cmd("DEL").arg(key).query_async(&mut redis).await?;
+                let _: () = cmd("RPUSH").arg(key).arg("garbage").query_async(&mut redis).await?;
+            } else {
+                let _: () = cmd("SET").arg(key).arg(garbage).query_async(&mut redis).await?;
+            }
+            other = own;
+        }
+        RedisResult::Ok(keys.len())
+    };
+    spoiled.await.unwrap_or_else(|error| panic!("Redis is not spoiled: {error}"))
+}
+
+/// Lets a Redis have so many bytes, and refuse what would take more; 0: as many as it likes.
+///
+/// # Panics
+/// Where Redis refuses.
+pub async fn limit_memory(address: &str, bytes: u64) {
+    let limited = async {
+        let mut redis = connect(address).await?;
+        let set = |name: &str, value: String| {
+            let mut set = cmd("CONFIG");
+            set.arg("SET").arg(name).arg(value);
+            set
+        };
+        let _: () = set("maxmemory-policy", "noeviction".into()).query_async(&mut redis).await?;
+        let _: () = set("maxmemory", bytes.to_string()).query_async(&mut redis).await?;
+        RedisResult::Ok(())
+    };
+    limited.await.unwrap_or_else(|error| panic!("Redis's memory is not limited: {error}"));
+}
+
+async fn connect(address: &str) -> RedisResult<MultiplexedConnection> {
+    Client::open(format!("redis://{address}"))?.get_multiplexed_async_connection().await
 }
 
 fn command(port: u16, arguments: &[String], folder: &Path) -> Command {

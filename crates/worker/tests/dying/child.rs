@@ -1,33 +1,28 @@
 //! A worker in a process of its own: this test's own program, started again.
 
 use std::{
-    collections::HashMap,
     env,
     io::Write,
-    path::Path,
     process::{Command, ExitStatus},
     sync::Arc,
     time::Duration,
 };
 
 use bytesize::ByteSize;
-use hubbub_events::{Offset, TopicPartition};
-use hubbub_store::{EmbeddedSettings, EmbeddedStore, load_frontiers};
-use hubbub_stream::{DataFolder, Log, LogSettings, segments::SegmentsSettings};
 use hubbub_testkit::{
     client::eventually,
     process::{Process, Signal},
 };
 use hubbub_worker::{Parts, Report, Turn, WorkerSettings, spawn};
+use tempfile::{NamedTempFile, TempPath};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    BATCH, PARTITIONS, PATIENCE,
+    BATCH, PATIENCE,
     deadly::{Deadly, MENDED},
+    ground::Ground,
 };
 
-/// Where the log and the tables of a child are; nobody else is one.
-const FOLDER: &str = "DYING_FOLDER";
 /// Set where the first halt is resumed.
 const RESUMED: &str = "DYING_IS_RESUMED";
 
@@ -39,23 +34,29 @@ pub struct Life {
 }
 
 /// A worker, and what it says.
-pub struct Child(Process);
+pub struct Child {
+    process: Process,
+    /// After the process, which is judged by it as it is dropped.
+    _said: TempPath,
+}
 
 impl Child {
-    pub fn start(folder: &Path, life: Life) -> Self {
+    pub fn start(ground: &Ground, life: Life) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());
-        command.args(["--exact", "child::the_worker", "--nocapture"]).env(FOLDER, folder);
+        command.args(["--exact", "child::the_worker", "--nocapture"]);
+        ground.hand_to(&mut command);
         for (name, is_set) in [(MENDED, life.is_mended), (RESUMED, life.is_resumed)] {
             match is_set {
                 true => command.env(name, "1"),
                 false => command.env_remove(name),
             };
         }
-        Self(Process::start(command, &folder.join("said")))
+        let said = NamedTempFile::new().unwrap().into_temp_path();
+        Self { process: Process::start(command, &said), _said: said }
     }
 
     pub fn output(&self) -> String {
-        self.0.output()
+        self.process.output()
     }
 
     /// Waits until it says a line.
@@ -69,7 +70,7 @@ impl Child {
 
     /// Waits until it is halted, and lives; `false` where it dies.
     pub async fn stays(&mut self, within: Duration) -> bool {
-        let (mut stays, process) = (false, &mut self.0);
+        let (mut stays, process) = (false, &mut self.process);
         let deadline = std::time::Instant::now() + within;
         while !stays && !process.has_ended() {
             assert!(std::time::Instant::now() < deadline, "{}", process.output());
@@ -80,39 +81,15 @@ impl Child {
     }
 
     pub async fn ended(&mut self) -> ExitStatus {
-        self.0.ended(PATIENCE).await
+        self.process.ended(PATIENCE).await
     }
 
     /// Tells it to end, and waits until it has.
     pub async fn end(&mut self) {
-        self.0.signal(Signal::TERM);
+        self.process.signal(Signal::TERM);
         let status = self.ended().await;
         assert!(status.success(), "{status}: {}", self.output());
     }
-}
-
-pub async fn open_log(folder: &Path) -> Arc<dyn Log> {
-    let log = LogSettings::Segments {
-        settings: SegmentsSettings { partitions: PARTITIONS as u16, ..SegmentsSettings::default() },
-        data: DataFolder::open(folder).unwrap(),
-        floors: HashMap::new(),
-    };
-    hubbub_stream::from_config(log).await.unwrap()
-}
-
-fn open_store(folder: &Path) -> EmbeddedStore {
-    let settings = EmbeddedSettings {
-        cache_size: ByteSize::mib(1),
-        memtable_size: ByteSize::mib(1),
-        queue_size: ByteSize::mib(1),
-    };
-    EmbeddedStore::open(&settings, &folder.join("store")).unwrap()
-}
-
-/// The frontier that a dead child left; −1: none.
-pub async fn frontier(folder: &Path, of: TopicPartition) -> Offset {
-    let frontiers = load_frontiers(&open_store(folder), "likes", 1).await.unwrap();
-    frontiers.get(&of).map_or(-1, |(frontier, _)| *frontier)
 }
 
 fn say(line: &str) {
@@ -124,17 +101,16 @@ fn say(line: &str) {
 /// No test of its own: what a child of the other tests runs.
 #[tokio::test]
 async fn the_worker() {
-    let Some(folder) = env::var_os(FOLDER) else {
+    let Some(ground) = Ground::of_child() else {
         return;
     };
-    let folder = Path::new(&folder);
-    let (log, stop) = (open_log(folder).await, CancellationToken::new());
+    let (log, stop) = (ground.log().await, CancellationToken::new());
     let mut told =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
     let (halted, mut halts) = tokio::sync::mpsc::unbounded_channel();
     let parts = Parts {
         log: Arc::clone(&log),
-        store: open_store(folder),
+        store: ground.store().await,
         settings: WorkerSettings {
             batch_records: BATCH,
             queue_size: ByteSize::mib(1),

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Builds hubbub as a next release with another event schema would be, as hubbub-next beside
+# hubbub: what the tests upgrade a fleet to.
+set -euo pipefail
+
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+next=$target/next-version
+mkdir -p "$next"
+rm -rf "$next/crates"
+tar -cf - Cargo.toml Cargo.lock rust-toolchain.toml .cargo crates proto schema.cql | tar -xf - -C "$next"
+
+# As old as what it is made of, so that nothing is built again for nothing.
+change() {
+    local file=$1 script=$2
+    sed -i -E "$script" "$next/$file"
+    if cmp -s "$file" "$next/$file"; then
+        echo "next-version: $file is no longer what it was; mend $0" >&2
+        return 1
+    fi
+    touch -r "$file" "$next/$file"
+}
+# Crates of another version are others to cargo: they lie beside ours in its target folder.
+change Cargo.toml '0,/^version = /s/^version = .*/version = "99.0.0"/'
+change Cargo.lock '/^name = "hubbub/{n;s/.*/version = "99.0.0"/}'
+schema=$(sed -nE 's/^pub const SCHEMA: u32 = ([0-9]+);$/\1/p' crates/events/src/envelope.rs)
+change crates/events/src/envelope.rs "s/^(pub const SCHEMA: u32 = )$schema;/\1$((schema + 1));/"
+change crates/hubbub/Cargo.toml 's/^default-run = "hubbub"$/default-run = "hubbub-next"\nautobins = false/
+$a [[bin]]\nname = "hubbub-next"\npath = "src/main.rs"'
+
+# With the testkit, so that dependencies are built with the features that tests have.
+cd "$next"
+CARGO_TARGET_DIR=$target cargo build --locked --quiet --package hubbub --package hubbub-testkit
