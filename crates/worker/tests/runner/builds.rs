@@ -50,14 +50,14 @@ impl Projection for Apostrophes {
     }
 }
 
-struct Process {
+pub struct Process {
     supervisor: Supervisor,
     stop: CancellationToken,
     abandon: CancellationToken,
 }
 
 impl Process {
-    fn start<P: Projection>(log: &MemoryLog, store: &MemoryStore) -> Self {
+    pub fn start<P: Projection>(log: &MemoryLog, store: &MemoryStore) -> Self {
         let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
         let supervisor = spawn_all::<P, _>(Parts {
             log: Arc::new(log.reopen()),
@@ -75,7 +75,7 @@ impl Process {
         self.supervisor.status().iter().map(|status| status.build).collect()
     }
 
-    async fn kill(self) {
+    pub async fn kill(self) {
         self.abandon.cancel();
         self.stop.cancel();
         let _ = self.supervisor.join().await;
@@ -91,7 +91,7 @@ async fn is_done<P: Projection>(log: &MemoryLog, store: &MemoryStore, build: Bui
     })
 }
 
-async fn until_done<P: Projection>(log: &MemoryLog, store: &MemoryStore, build: Build) {
+pub async fn until_done<P: Projection>(log: &MemoryLog, store: &MemoryStore, build: Build) {
     let done = async {
         while !is_done::<P>(log, store, build).await {
             tokio::time::sleep(Duration::from_millis(10)).await;

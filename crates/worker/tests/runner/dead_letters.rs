@@ -18,11 +18,11 @@ use crate::{
     support::{a_while, create, id_in, like, posts, put, settings, start, stored_frontier, until},
 };
 
-fn buried(log: &MemoryLog) -> Vec<Record> {
+pub fn buried(log: &MemoryLog) -> Vec<Record> {
     log.all(Topic::DeadLetters).into_iter().flat_map(|of| log.acknowledged(of)).collect()
 }
 
-fn story_of(letter: &Record) -> BTreeMap<String, String> {
+pub fn story_of(letter: &Record) -> BTreeMap<String, String> {
     let text = |value: &[u8]| String::from_utf8(value.to_vec()).unwrap();
     let headers = letter.headers.iter().filter_map(|(name, value)| {
         Some((name.strip_prefix(HEADER_PREFIX)?.to_owned(), text(value)))

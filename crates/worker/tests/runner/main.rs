@@ -8,6 +8,7 @@ mod folding;
 mod fragile;
 mod groups;
 mod halts;
+mod mended;
 mod overtaken;
 mod refreshes;
 mod retries;
