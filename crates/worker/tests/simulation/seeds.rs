@@ -2,13 +2,13 @@
 //!
 //! `HUBBUB_TEST_SEEDS` says how many; `HUBBUB_TEST_SEED` runs one and prints its steps.
 
-use std::{env, fmt, ops::AddAssign, thread, time::Instant};
+use std::{any::Any, env, fmt, ops::AddAssign, panic, thread, time::Instant};
 
 use hubbub_testkit::counters::Counters;
 
 use crate::{
     plan::{Plan, Seed, smallest},
-    world::{Broken, run},
+    world::{Broken, Run, run},
 };
 
 const SEEDS: u64 = 2000;
@@ -71,15 +71,36 @@ pub fn tale(plan: &Plan, broken: Broken) -> String {
     )
 }
 
+fn message_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}
+
+/// Runs a seed, or says what is wrong with it and how it is run again.
+fn judged(Seed(seed): Seed, run: fn(&Plan) -> Run) -> Result<Run, String> {
+    let caught = |plan: &Plan| panic::catch_unwind(|| run(plan));
+    let run = caught(&Seed(seed).plan()).map_err(|panic| {
+        let message = message_of(&*panic);
+        format!("seed {seed} panicked: {message}\nHUBBUB_TEST_SEED={seed} runs it alone")
+    })?;
+    if run.violation.is_none() {
+        return Ok(run);
+    }
+    let fails = |plan: &Plan| caught(plan).is_ok_and(|run| run.violation.is_some());
+    let story = tale(&smallest(Seed(seed), fails), Broken::default());
+    Err(format!("HUBBUB_TEST_SEED={seed} fails; the smallest story of it:\n{story}"))
+}
+
+fn run_whole(plan: &Plan) -> Run {
+    run(plan, Broken::default())
+}
+
 /// Runs every `step`th seed from `first` on.
-fn run_some(first: u64, step: usize, seeds: u64) -> Result<Totals, Seed> {
+fn run_some(first: u64, step: usize, seeds: u64) -> Result<Totals, String> {
     let counters = Counters::install();
     let mut totals = Totals::default();
     for seed in (first..seeds).step_by(step).map(Seed) {
-        let run = run(&seed.plan(), Broken::default());
-        if run.violation.is_some() {
-            return Err(seed);
-        }
+        let run = judged(seed, run_whole)?;
         totals += Totals {
             seeds: 1,
             crashes: run.crashes,
@@ -109,11 +130,7 @@ fn every_seed_comes_out_right() {
     for running in running {
         match running.join().unwrap() {
             Ok(some) => totals += some,
-            Err(seed) => {
-                let fails = |plan: &Plan| run(plan, Broken::default()).violation.is_some();
-                let story = tale(&smallest(seed, fails), Broken::default());
-                panic!("HUBBUB_TEST_SEED={} fails; the smallest story of it:\n{story}", seed.0);
-            }
+            Err(story) => panic!("{story}"),
         }
     }
     println!("{totals} (in {:.1?})", begun.elapsed());
@@ -129,4 +146,10 @@ fn a_seed_is_the_same_run_every_time() {
         assert_eq!(first.steps, second.steps, "{seed:?}");
         assert_eq!(first, second, "{seed:?}");
     }
+}
+
+#[test]
+fn a_seed_that_panics_is_named() {
+    let told = judged(Seed(7), |_| panic!("as told")).unwrap_err();
+    assert_eq!(told, "seed 7 panicked: as told\nHUBBUB_TEST_SEED=7 runs it alone");
 }
