@@ -3,9 +3,9 @@
 use hubbub_events::Timestamp;
 use hubbub_store::Store;
 use hubbub_tables::{
-    Change, Frontiers, Life, PostAnalysis, PostLikes, Posts, Reason, Receipts, Table,
+    Attempts, Change, Frontiers, Life, PostAnalysis, PostLikes, Posts, Reason, Receipts, Table,
     analysis::AnalysisHead,
-    bookkeeping::Frontier,
+    bookkeeping::{Attempt, Frontier},
     likes::{Like, LikesHead},
     posts::{Receipt, ReceiptOutcome},
 };
@@ -311,7 +311,7 @@ pub async fn a_build_that_is_dropped_is_gone(store: &impl Store) {
     };
     let receipts = store.table::<Receipts>(7).unwrap();
     receipts.apply(vec![head_change(receipt, 9, record)]).await.unwrap();
-    let frontiers = open::<Frontiers>(store);
+    let (frontiers, attempts) = (open::<Frontiers>(store), open::<Attempts>(store));
     // The name of a projection is part of the program.
     let projection: &'static str = unique("projection").leak();
     let of = |build| (projection.to_owned(), build);
@@ -320,11 +320,22 @@ pub async fn a_build_that_is_dropped_is_gone(store: &impl Store) {
         let frontier = Frontier { log_offset: 41, log_identity: "log".to_owned() };
         let change = row_change(of(build), key.clone(), 42, frontier);
         frontiers.apply(vec![change]).await.unwrap();
+        let attempt = Attempt {
+            log_offset: 41,
+            log_identity: "log".to_owned(),
+            last_offset: 50,
+            tries: 1,
+            program: "0.1.0".to_owned(),
+        };
+        let change = row_change(of(build), key.clone(), 2, attempt);
+        attempts.apply(vec![change]).await.unwrap();
     }
     store.drop_build(projection, &tables, 7).await.unwrap();
     assert_eq!(head_of(&*first, &id).await, Some(stored(9, likes_head(1))));
     assert!(row_of(&*frontiers, &of(1), &key).await.is_some());
     assert_eq!(row_of(&*frontiers, &of(7), &key).await, None);
+    assert!(row_of(&*attempts, &of(1), &key).await.is_some());
+    assert_eq!(row_of(&*attempts, &of(7), &key).await, None);
     // Whoever was late writes nothing any more, and does nobody harm.
     let _ = seventh.apply(vec![head_change(id.clone(), 10, likes_head(2))]).await;
     first.apply(vec![head_change(id.clone(), 10, likes_head(2))]).await.unwrap();

@@ -6,7 +6,8 @@ use hubbub_events::{Action, DecodeError, Position, PostEvent, Stamp, Topic};
 use hubbub_projections::{Analysis, Interrupt, Likes, Outcome, Posts, Projection, analysis};
 use hubbub_store::load_builds;
 use hubbub_tables::{
-    Build, Change, Frontiers, PostAnalysis, PostLikes, ProjectionBuilds, Stored, likes::LikesHead,
+    Attempts, Build, Change, Frontiers, PostAnalysis, PostLikes, ProjectionBuilds, Stored,
+    likes::LikesHead,
 };
 use hubbub_testkit::{
     memory_log::MemoryLog,
@@ -148,6 +149,12 @@ async fn builds_of(store: &MemoryStore, projection: &str) -> ProjectionBuilds {
     load_builds(store, projection).await.unwrap().unwrap().record
 }
 
+/// The builds of which it is kept what was begun to be folded.
+fn attempted(store: &MemoryStore) -> BTreeSet<Build> {
+    let attempts = store.rows_of::<Attempts>(Attempts::BUILD).into_iter();
+    attempts.map(|((_, build), ..)| build).collect()
+}
+
 fn refusal<T: std::fmt::Debug>(refused: Result<T, BuildsError>) -> String {
     match refused {
         Err(BuildsError::Refused(why)) => why,
@@ -190,11 +197,13 @@ async fn a_build_is_made_compared_read_left_and_dropped_while_writes_go_on() {
     assert_eq!(likes.roll_back(&store).await.unwrap(), (2, 1));
     assert_eq!(likes.roll_back(&store).await.unwrap(), (1, 2), "and back again");
 
+    assert_eq!(attempted(&store), BTreeSet::from([1, 2]));
     assert_eq!(likes.drop_other(&store).await.unwrap(), 1);
     until("it is folded no more", || worker.builds() == BTreeSet::from([2])).await;
     assert!(store.heads_of::<PostLikes>(1).is_empty());
     let kept = store.rows_of::<Frontiers>(Frontiers::BUILD);
     assert!(kept.iter().all(|((_, build), ..)| *build == 2), "{kept:?}");
+    assert_eq!(attempted(&store), BTreeSet::from([2]));
     until_done::<Likes>(&log, &store, 2).await;
     model.assert_likes(&store, 2);
     assert_eq!(likes.begin(&store).await.unwrap(), 3, "no number is given twice");
