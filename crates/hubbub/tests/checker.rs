@@ -1,5 +1,5 @@
 //! The check that stands at the end of every scenario is no formality: it is given tables in which one thing is
-//! wrong, and must see each, and tell what it is.
+//! wrong, and must see each, and tell what it is. So must the writers, behind a cache that answers what is old.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper fails its test by a panic")]
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
@@ -15,8 +15,10 @@ use hubbub_tables::{
     posts::{AuthoredPost, PostEventRow, PostVersion},
 };
 use hubbub_testkit::{
+    client::Client,
     load::{Action, Door, History, Invariant, Reader, Subject, Writer},
     process::{Process, Signal, all_in_one},
+    stale_cache::StaleCache,
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -39,14 +41,19 @@ const WRONGS: [&str; 11] = [
     "an event that is stored twice",
 ];
 
-/// A process on a data folder, and the way in.
-async fn start(data: &Path, log: &Path) -> (Process, Door) {
+/// A process on a data folder, and its base URL.
+async fn start(data: &Path, log: &Path) -> (Process, String) {
     let command = all_in_one(Path::new(env!("CARGO_BIN_EXE_hubbub")), data);
     let mut process = Process::start(command, log);
     let urls = process.ready(PATIENCE).await;
+    (process, urls.api)
+}
+
+/// The way in, by a base URL.
+fn door(url: String) -> Door {
     let (open, door) = Door::closed();
-    open.send_replace(Some((urls.api.clone(), urls.api)));
-    (process, door)
+    open.send_replace(Some((url.clone(), url)));
+    door
 }
 
 async fn end(mut process: Process) {
@@ -208,7 +215,8 @@ async fn forge(
 async fn whatever_is_wrong_in_the_tables_is_seen_and_told() {
     let folder = TempDir::new().unwrap();
     let (data, log) = (folder.path().join("data"), folder.path().join("log"));
-    let (process, mut door) = start(&data, &log).await;
+    let (process, url) = start(&data, &log).await;
+    let mut door = door(url);
     let writer = Writer::new(1, door.clone(), watch::Sender::new(0)).run(EVENTS).await;
     Reader::caught_up(door.client().await).await.check_writer(&writer).await.unwrap();
     end(process).await;
@@ -219,8 +227,8 @@ async fn whatever_is_wrong_in_the_tables_is_seen_and_told() {
         let store = open(&copied);
         let (invariant, subject, position) = forge(&store, &writer, wrong).await;
         drop(store);
-        let (process, mut door) = start(&copied, &log).await;
-        let reader = Reader::caught_up(door.client().await).await;
+        let (process, url) = start(&copied, &log).await;
+        let reader = Reader::caught_up(Client::new(&url, &url)).await;
         let violation = reader.check_writer(&writer).await.expect_err(wrong);
         assert_eq!((violation.invariant, &violation.subject), (invariant, &subject), "{wrong}");
         let message = violation.to_string();
@@ -229,4 +237,28 @@ async fn whatever_is_wrong_in_the_tables_is_seen_and_told() {
         }
         end(process).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_answer_to_a_token_is_seen_and_told() {
+    let folder = TempDir::new().unwrap();
+    let (data, log) = (folder.path().join("data"), folder.path().join("log"));
+    let (process, url) = start(&data, &log).await;
+    let cache = StaleCache::start(&url).await;
+    let mut door = door(cache.url());
+
+    let writer = Writer::new(1, door.clone(), watch::Sender::new(0)).run(EVENTS / 2).await;
+    let posts: Vec<_> = writer.histories.iter().map(|history| history.id.clone()).collect();
+    // Once others have read what there is, the cache has an answer from before the edits to come.
+    let client = door.client().await;
+    for post in &posts {
+        client.get(&format!("/posts/{post}")).wait(10).await;
+    }
+    let failed = tokio::spawn(writer.run(EVENTS)).await.err().expect("nothing was seen");
+    let message = failed.into_panic().downcast::<String>().unwrap();
+
+    assert!(message.starts_with(&format!("violated {}", Invariant::Consistency)), "{message}");
+    let is_named = |post: &String| message.contains(&format!("\n  post {post}\n"));
+    assert!(posts.iter().any(is_named), "{message}");
+    end(process).await;
 }

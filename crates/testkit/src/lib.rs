@@ -20,5 +20,6 @@ pub mod proxy;
 pub mod server;
 pub mod small_disk;
 pub mod stack;
+pub mod stale_cache;
 pub mod store_conformance;
 pub mod story;

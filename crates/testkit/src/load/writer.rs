@@ -130,7 +130,7 @@ impl Writer {
         let edited =
             self.say(post, Action::Edit { text: text.clone(), if_match }, if_match.is_some()).await;
         if let Some(edited) = edited
-            && step.is_multiple_of(4)
+            && step % 16 == 6
         {
             let read = self.read_own_write(post, &text.content, &edited).await;
             read.unwrap_or_else(|violation| panic!("{violation}"));
