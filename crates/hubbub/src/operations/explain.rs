@@ -1,7 +1,7 @@
 //! `GET /explain/posts/{id}`: which events made a post what it is, and how old each copy of it
 //! is.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::extract::State;
 use hubbub_events::{Offset, Topic, TopicPartition, partition_of};
@@ -186,7 +186,7 @@ impl Tiers<'_> {
         let kept = self.caches.answers.iter().flat_map(|answers| answers.kept_of(self.id));
         let kept = kept.filter(|kept| kept.projection == projection.as_str());
         copies.extend(kept.map(|Kept { answer, reflects, as_of, age, .. }| Copied {
-            age_ms: u64::try_from(age.as_millis()).ok(),
+            age_ms: milliseconds(Some(age)),
             // −1: the answer says that there is nothing.
             ..copy(&format!("process, {answer}"), Some(reflects).filter(|of| *of >= 0), as_of)
         }));
@@ -195,7 +195,10 @@ impl Tiers<'_> {
             let found = redis.peek::<T>(build, &key).await?;
             // Nothing there, or no answer from it: its metrics tell which.
             copies.push(match found {
-                Some(found) => copy("redis", Some(found.stamp.offset()), found.as_of),
+                Some((found, age)) => Copied {
+                    age_ms: milliseconds(age),
+                    ..copy("redis", Some(found.stamp.offset()), found.as_of)
+                },
                 None => copy("redis", None, -1),
             });
         }
@@ -211,4 +214,8 @@ impl Tiers<'_> {
         copies.push(Copied { holds, ..copy("table", reflects, as_of) });
         Ok(())
     }
+}
+
+fn milliseconds(age: Option<Duration>) -> Option<u64> {
+    u64::try_from(age?.as_millis()).ok()
 }

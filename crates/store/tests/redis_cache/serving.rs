@@ -1,9 +1,11 @@
 //! Hits, misses, keys and times.
 
+use std::time::Duration;
+
 use hubbub_events::LogIdentity;
 use hubbub_store::{Partitions, RedisCache, Wanted, read_both};
 use hubbub_tables::{
-    Change, PostAnalysis, PostLikes, Stored, analysis::AnalysisHead, likes::LikesHead,
+    Change, PostAnalysis, PostLikes, Posts, Stored, analysis::AnalysisHead, likes::LikesHead,
 };
 use hubbub_testkit::{server::redis, stack};
 
@@ -141,7 +143,7 @@ async fn another_log_build_or_prefix_has_entries_of_its_own() {
     let other_prefix = RedisCache::connect(&other_prefix, log()).await.unwrap();
     let hits = world.redis("hit");
     for (cache, build) in [(&other_log, 1), (&other_prefix, 1), (&world.cache, 2)] {
-        let posts = Partitions::<hubbub_tables::Posts>::new(&world.store, build, Some(cache));
+        let posts = Partitions::<Posts>::new(&world.store, build, Some(cache));
         let partition = ("p".to_owned(),);
         let wanted = Wanted { partition: &partition, frontier: 9, floor: -1 };
         posts.unwrap().read(wanted).await.unwrap();
@@ -167,4 +169,27 @@ async fn entries_end_after_the_time_to_live_give_or_take_a_tenth() {
     // Some of it is over by now.
     assert!(least > 40_000 && most <= 66_000, "{times:?}");
     assert!(most - least > 6_000, "{times:?}");
+}
+
+#[tokio::test]
+async fn the_age_of_an_entry_is_told_by_the_time_that_it_has_left() {
+    let world = World::with_entry(redis::settings(&stack::redis())).await;
+    let age = async || {
+        let found = world.cache.peek::<Posts>(1, &("p".to_owned(),)).await.unwrap();
+        let (found, age) = found.unwrap();
+        assert_eq!(found, cached("kept", 7, 10));
+        age
+    };
+    let young = age().await.unwrap();
+    assert!(young < Duration::from_secs(4), "{young:?}");
+
+    let mut raw = world.raw().await;
+    let key = raw.only_key().await;
+    let left = raw.time_to_live(&key).await - 20_000;
+    let _: i64 = raw.run("PEXPIRE", &[key.as_bytes(), left.to_string().as_bytes()]).await;
+    let aged = (age().await.unwrap() - young).as_secs_f64();
+    assert!((19.9..24.0).contains(&aged), "{aged}");
+
+    let _: i64 = raw.run("PERSIST", &[key.as_bytes()]).await;
+    assert_eq!(age().await, None);
 }

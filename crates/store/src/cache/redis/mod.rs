@@ -7,17 +7,21 @@
 mod connect;
 mod entry;
 mod fence;
+mod lifetime;
 mod link;
 mod reads;
 mod settings;
 mod writes;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
-use ::redis::Value;
+use ::redis::{Pipeline, Value};
 use hubbub_events::{LogIdentity, Offset};
 use hubbub_tables::{Build, Change, Stored, Table};
 use hubbub_trace::SPANS;
@@ -27,6 +31,7 @@ use tracing::Instrument;
 
 use self::{
     entry::Keys,
+    lifetime::Lifetime,
     link::Link,
     reads::{Answer, Reads},
     writes::{Kind, Queue},
@@ -46,6 +51,7 @@ struct Shared {
     reads: Reads,
     readers: Vec<Arc<Link>>,
     next: AtomicUsize,
+    lifetime: Lifetime,
     queue: Queue,
     /// What runs for it; ends with it.
     _tasks: JoinSet<()>,
@@ -96,7 +102,8 @@ impl RedisCache {
         for _ in 0..settings.connections {
             readers.push(Link::spawn(&client, settings.response_timeout, &mut tasks));
         }
-        let queue = Queue::spawn(&client, settings.time_to_live, &mut tasks);
+        let lifetime = Lifetime(settings.time_to_live);
+        let queue = Queue::spawn(&client, lifetime, &mut tasks);
         for reader in &readers {
             reader.tried().await;
         }
@@ -107,6 +114,7 @@ impl RedisCache {
             reads: Reads::default(),
             readers,
             next: AtomicUsize::new(0),
+            lifetime,
             queue,
             _tasks: tasks,
         })))
@@ -121,7 +129,8 @@ impl RedisCache {
         Ok(RedisTable { cache: self.clone(), keys, hits: counter("hit") })
     }
 
-    /// What Redis has of a partition; `None` also where it does not answer.
+    /// What Redis has of a partition, and how old that is, where it is to end; `None` also
+    /// where it does not answer.
     ///
     /// # Errors
     /// Where the table's declaration is wrong.
@@ -129,14 +138,19 @@ impl RedisCache {
         &self,
         build: Build,
         partition: &T::Partition,
-    ) -> Result<Option<Cached<Snapshot<T>>>, Error> {
-        let table = self.table::<T>(build)?;
-        let key = table.key(partition);
-        let [reply] = self.fetch([&key]).await;
-        Ok(match reply {
-            Reply::Value(value) => entry::open::<T>(&key, &value),
-            _ => None,
-        })
+    ) -> Result<Option<(Cached<Snapshot<T>>, Option<Duration>)>, Error> {
+        let key = self.table::<T>(build)?.key(partition);
+        let Some(link) = self.reader() else {
+            return Ok(None);
+        };
+        let mut commands = Pipeline::new();
+        commands.cmd("GET").arg(&key).cmd("PTTL").arg(&key);
+        let answers = link.request(&commands).await;
+        let Some([Value::BulkString(value), Value::Int(left)]) = answers.as_deref() else {
+            return Ok(None);
+        };
+        let found = entry::open::<T>(&key, value);
+        Ok(found.map(|found| (found, self.0.lifetime.age(&key, *left))))
     }
 
     /// Reads keys in one round trip. Each command names one key, so that it makes no

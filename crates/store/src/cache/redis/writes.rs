@@ -8,7 +8,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{fence, link::Link};
+use super::{fence, lifetime::Lifetime, link::Link};
 
 /// What may wait to be written.
 const ROOM: usize = 8 * 1024 * 1024;
@@ -43,10 +43,10 @@ struct Entry {
 
 impl Queue {
     /// Writes over a connection of its own, so that no reader waits behind a large entry.
-    pub(super) fn spawn(client: &Client, time_to_live: Duration, tasks: &mut JoinSet<()>) -> Self {
+    pub(super) fn spawn(client: &Client, lifetime: Lifetime, tasks: &mut JoinSet<()>) -> Self {
         let link = Link::spawn(client, RESPONSE_TIMEOUT, tasks);
         let (entries, queued) = mpsc::unbounded_channel();
-        let writer = Writer { link: Arc::clone(&link), script: fence::script(), time_to_live };
+        let writer = Writer { link: Arc::clone(&link), script: fence::script(), lifetime };
         tasks.spawn(writer.run(queued));
         Self { link, room: Arc::new(Semaphore::new(ROOM)), entries }
     }
@@ -95,7 +95,7 @@ impl Kind {
 struct Writer {
     link: Arc<Link>,
     script: Script,
-    time_to_live: Duration,
+    lifetime: Lifetime,
 }
 
 impl Writer {
@@ -161,7 +161,7 @@ impl Writer {
                 Kind::Fill { broken } => ("fill", broken),
                 Kind::Refresh => ("refresh", &[]),
             };
-            let time_to_live = jittered(self.time_to_live).as_millis() as u64;
+            let time_to_live = self.lifetime.of(key).as_millis() as u64;
             let mut call = self.script.prepare_invoke();
             call.key(key).arg(value).arg(time_to_live).arg(mode).arg(broken);
             pipeline.invoke_script(&call);
@@ -190,9 +190,4 @@ fn result(answer: &Value) -> Option<&'static str> {
             Some("error")
         }
     }
-}
-
-/// 10 % more or less, so that what was filled together does not end together.
-fn jittered(time: Duration) -> Duration {
-    time.mul_f64(rand::random_range(0.9..=1.1))
 }
