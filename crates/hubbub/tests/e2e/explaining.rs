@@ -1,8 +1,65 @@
-//! `GET /explain/posts/{id}` on the operations port: which events made a post what it is.
+//! `GET /explain/posts/{id}` on the operations port, and `hubbub explain post`: which events made a post what it is, and
+//! how old each copy of it is.
 
+use std::{process::Command, time::Duration};
+
+use hubbub_testkit::{answer::Answer, client::eventually};
 use serde_json::{Value, json};
 
-use crate::{hub, system::operations, unique, written};
+use crate::{
+    hub,
+    system::{operations, operations_urls},
+    unique, written,
+};
+
+/// What is read is kept in the process for a second: a look that came too late is repeated, after another read.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A post that was liked, and that somebody else wanted to edit.
+struct Story {
+    id: String,
+    author: String,
+    last: Answer,
+}
+
+impl Story {
+    async fn new() -> Self {
+        let hub = hub().await;
+        let author = unique("author");
+        let post = written(&hub, json!({"user_id": author, "content": "Three little words"})).await;
+        let path = format!("/posts/{}", post.id);
+        hub.patch(&path, &json!({"content": "Not mine"})).wait(10).await;
+        let last = hub.put(&format!("{path}/likes/{author}")).wait(10).await.expect(204);
+        Self { id: post.id, author, last }
+    }
+
+    async fn read(&self) {
+        let hub = hub().await;
+        let path = format!("/posts/{}", self.id);
+        for read in [&path, &format!("{path}/analysis")] {
+            hub.get(read).after(&self.last).wait(10).await.expect(200);
+        }
+    }
+
+    /// What each operations port tells of it.
+    async fn explained(&self) -> Vec<Value> {
+        let answers = operations().await.get(&format!("/explain/posts/{}", self.id)).await;
+        answers.into_iter().map(|answer| answer.expect(200).json()).collect()
+    }
+
+    /// What the command prints about it, of each operations port.
+    async fn printed(&self) -> Vec<String> {
+        let mut printed = Vec::new();
+        for url in operations_urls().await {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
+            let output =
+                command.args(["explain", "post", &self.id, "--url", url]).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            printed.push(String::from_utf8(output.stdout).unwrap());
+        }
+        printed
+    }
+}
 
 /// What a projection made of an event.
 fn outcome<'a>(event: &'a Value, projection: &str) -> &'a str {
@@ -11,23 +68,23 @@ fn outcome<'a>(event: &'a Value, projection: &str) -> &'a str {
     found["outcome"].as_str().unwrap()
 }
 
+/// Its created, refused and liked event.
+fn events(told: &Value) -> [&Value; 3] {
+    let events: Vec<_> = told["events"].as_array().unwrap().iter().collect();
+    events.try_into().unwrap_or_else(|_| panic!("{told:#}"))
+}
+
+/// The copies in a tier.
+fn copies<'a>(told: &'a Value, tier: &str) -> impl Iterator<Item = &'a Value> {
+    told["copies"].as_array().unwrap().iter().filter(move |copy| copy["tier"] == tier)
+}
+
 #[tokio::test]
 async fn every_event_of_a_post_is_told_with_its_rule_and_what_it_changed() {
-    let (hub, operations) = (hub().await, operations().await);
-    let author = unique("author");
-    let post = written(&hub, json!({"user_id": author, "content": "Three little words"})).await;
-    let path = format!("/posts/{}", post.id);
-    hub.patch(&path, &json!({"content": "Not mine"})).wait(10).await;
-    let last = hub.put(&format!("{path}/likes/{author}")).wait(10).await.expect(204);
-    for read in [&path, &format!("{path}/analysis")] {
-        hub.get(read).after(&last).wait(10).await.expect(200);
-    }
-
-    for answer in operations.get(&format!("/explain/posts/{}", post.id)).await {
-        let told = answer.expect(200).json();
-        let [created, refused, liked] = &told["events"].as_array().unwrap()[..] else {
-            panic!("{told:#}");
-        };
+    let story = Story::new().await;
+    story.read().await;
+    for told in story.explained().await {
+        let [created, refused, liked] = events(&told);
         assert_eq!(outcome(created, "posts"), "applied");
         assert_eq!(outcome(refused, "posts"), "rejected: not-author");
         assert_eq!(outcome(liked, "likes"), "applied");
@@ -37,15 +94,81 @@ async fn every_event_of_a_post_is_told_with_its_rule_and_what_it_changed() {
         let likes = &liked["projections"][2]["changes"];
         assert!(likes.as_array().unwrap().iter().any(|row| row["holds"]["like_count"] == 1));
 
-        let tables = told["copies"].as_array().unwrap().iter();
-        for table in tables.filter(|copy| copy["tier"] == "table") {
+        for table in copies(&told, "table") {
             let event = if table["projection"] == "likes" { liked } else { created };
             assert_eq!(table["reflects"], event["offset"], "{told:#}");
             assert!(table["as_of"].as_i64() >= table["reflects"].as_i64());
             assert_eq!(table["holds"]["life"], "live");
         }
     }
-    for answer in operations.get("/explain/posts/nobody-wrote-this").await {
+    for answer in operations().await.get("/explain/posts/nobody-wrote-this").await {
         answer.problem(404, "not-found");
     }
+}
+
+#[tokio::test]
+async fn every_copy_in_a_cache_is_told_with_what_it_reflects_and_its_age() {
+    let story = Story::new().await;
+    eventually(PATIENCE, || async {
+        story.read().await;
+        let all = story.explained().await;
+        let mut found = Vec::new();
+        for told in &all {
+            let [created, _, liked] = events(told);
+            for tier in ["process, post", "process, analysis", "redis"] {
+                for copy in copies(told, tier).filter(|copy| !copy["reflects"].is_null()) {
+                    let event = if copy["projection"] == "likes" { liked } else { created };
+                    assert_eq!(copy["reflects"], event["offset"], "{told:#}");
+                    assert!(copy["as_of"].as_i64() >= copy["reflects"].as_i64(), "{told:#}");
+                    assert!(copy["age_ms"].is_u64(), "{told:#}");
+                    found.push((tier, copy["projection"].as_str().unwrap()));
+                }
+            }
+        }
+        let wanted = [
+            ("process, post", "posts"),
+            ("process, post", "likes"),
+            ("process, analysis", "analysis"),
+        ];
+        match wanted.iter().all(|copy| found.contains(copy)) {
+            true => Ok(()),
+            false => Err(format!("{found:?} in {all:?}")),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_command_prints_events_rules_and_copies() {
+    let story = Story::new().await;
+    eventually(PATIENCE, || async {
+        story.read().await;
+        let (told, all) = (story.explained().await, story.printed().await);
+        for (told, printed) in told.iter().zip(&all) {
+            let [created, refused, liked] = events(told);
+            let position = |event: &Value| format!("\n@{} ", event["offset"]);
+            for part in [
+                format!("{} in {}\n", story.id, told["partition"].as_str().unwrap()),
+                position(created),
+                "post_created.content=Three little words".to_owned(),
+                "analysis: applied".to_owned(),
+                "word_count=3".to_owned(),
+                position(refused),
+                "posts: rejected: not-author".to_owned(),
+                position(liked),
+                format!("user_id={}", story.author),
+                "likes: applied".to_owned(),
+                format!("table: reflects @{}", liked["offset"]),
+            ] {
+                assert!(printed.contains(&part), "no {part:?} in {printed}");
+            }
+        }
+        let is_told =
+            |line: &str| line.contains(", process, post: ") && line.contains(", kept for ");
+        match all.iter().flat_map(|printed| printed.lines()).any(is_told) {
+            true => Ok(()),
+            false => Err(all.join("\n")),
+        }
+    })
+    .await;
 }

@@ -45,6 +45,11 @@ pub async fn operations() -> Operations {
     SYSTEM.get_or_init(System::start).await.operations()
 }
 
+/// The base URLs of its operations ports.
+pub async fn operations_urls() -> &'static [String] {
+    &SYSTEM.get_or_init(System::start).await.operations
+}
+
 impl System {
     async fn start() -> Self {
         let system = match env::var("HUBBUB_TEST_INGEST_URL") {
