@@ -11,6 +11,18 @@ use std::{
 use hubbub::{Services, Settings, Sources};
 use tempfile::TempDir;
 
+const DOCUMENTS: [&str; 9] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "docs/operations.md",
+    "docs/deployment.md",
+    "docs/api.md",
+    "docs/data.md",
+    "docs/problems.md",
+    "docs/reliability.md",
+    "docs/performance.md",
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -53,9 +65,7 @@ fn arguments(command: &str) -> Option<Vec<&str>> {
 fn every_command_in_a_document_exists() {
     let makefile = document("Makefile");
     let mut seen = (0, 0);
-    for name in
-        ["README.md", "ARCHITECTURE.md", "docs/operations.md", "docs/deployment.md", "docs/api.md"]
-    {
+    for name in DOCUMENTS {
         for command in commands(&document(name)) {
             let target =
                 command.strip_prefix("make ").and_then(|rest| rest.split_whitespace().next());
@@ -92,7 +102,7 @@ fn every_setting_in_a_document_exists() {
     let defaults: toml::Value = toml::from_str(hubbub::settings::DEFAULTS).unwrap();
     let has =
         |path: &str| path.split("__").try_fold(&defaults, |table, key| table.get(key)).is_some();
-    for name in ["README.md", "docs/operations.md", "docs/deployment.md"] {
+    for name in DOCUMENTS {
         for command in commands(&document(name)) {
             let settings = command.split_whitespace().filter(|word| word.starts_with("HUBBUB__"));
             for setting in settings.filter_map(|word| word.split_once('=')).map(|(name, _)| name) {
@@ -106,14 +116,7 @@ fn every_setting_in_a_document_exists() {
 
 #[test]
 fn every_file_that_a_document_links_to_exists() {
-    for name in [
-        "README.md",
-        "ARCHITECTURE.md",
-        "docs/operations.md",
-        "docs/deployment.md",
-        "docs/api.md",
-        "docs/problems.md",
-    ] {
+    for name in DOCUMENTS {
         let text = document(name);
         let folder = root().join(name).parent().unwrap().to_owned();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
