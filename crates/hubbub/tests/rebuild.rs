@@ -156,6 +156,17 @@ async fn every_projection_is_folded_anew_while_writes_go_on() {
     let tables = verified.lines().filter(|line| line.contains("checksums"));
     assert_eq!(tables.filter(|line| line.ends_with(" 0 differ")).count(), 6, "{verified}");
     assert!(verified.contains("are alike"), "{verified}");
+
+    let again = hub.succeed(&["rebuild", "--projection", "likes", "--no-switch"]).await;
+    let mut progress = again.lines().filter(|line| line.starts_with("build 3: "));
+    assert!(
+        progress.any(|line| line.contains(" %), ")
+            && line.contains("/s, ")
+            && line.ends_with(" s left")),
+        "{again}"
+    );
+    let compared = again.lines().find(|line| line.contains(" ranges, "));
+    assert!(compared.is_some_and(|line| line.ends_with(" 0 differ")), "{again}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,7 +189,12 @@ async fn a_row_that_no_event_made_is_named() {
 
     // A build that does not say the same is not read, unless it is told to be.
     let output = hub.command(&["rebuild", "--projection", "likes"]).await;
-    assert_eq!(output.status.code(), Some(1));
+    let told = self::told(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains(&pump.id(0, 0)) && told.contains("like_count: 7"), "{told}");
+    assert!(told.contains("differ in 1 row"), "{told}");
+    let ranges = told.lines().filter(|line| line.starts_with("post_likes, "));
+    assert_eq!(ranges.filter(|line| line.contains(": checksums ")).count(), 1, "{told}");
     assert_eq!(hub.builds("likes").await["live"]["build"], 1);
     hub.succeed(&["rebuild", "--projection", "likes", "--no-compare"]).await;
     eventually(PATIENCE, || async {

@@ -55,6 +55,8 @@ pub struct Compared {
     pub partitions: u64,
     /// The heads and rows in them.
     pub rows: u64,
+    /// The ranges that the partitions were taken in.
+    pub ranges: u64,
     /// CRC-32C of each head and row of the left side, with keys and positions, added up by
     /// exclusive or: the order does not matter.
     pub left_checksum: u32,
@@ -66,6 +68,8 @@ pub struct Compared {
     pub moving: u64,
     /// Those that were found to differ since this was told before.
     pub differences: Vec<Difference>,
+    /// The ranges that they are in.
+    pub differing_ranges: Vec<DifferingRange>,
     /// Whether this is all of the table.
     pub is_done: bool,
 }
@@ -79,6 +83,19 @@ pub struct Difference {
     pub left: Option<String>,
     /// What the right side says.
     pub right: Option<String>,
+}
+
+/// Partitions that a table keeps one after the other, whose checksums differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferingRange {
+    /// The key of the first one.
+    pub first: String,
+    /// The key of the last one.
+    pub last: String,
+    /// The checksum of what the left side has of them.
+    pub left_checksum: u32,
+    /// The same of the right side.
+    pub right_checksum: u32,
 }
 
 /// What is compared.
@@ -148,11 +165,13 @@ fn begun(table: &str) -> Compared {
         table: table.to_owned(),
         partitions: 0,
         rows: 0,
+        ranges: 0,
         left_checksum: 0,
         right_checksum: 0,
         differing: 0,
         moving: 0,
         differences: Vec::new(),
+        differing_ranges: Vec::new(),
         is_done: false,
     }
 }
@@ -200,6 +219,10 @@ impl<T: Table, L: Store, R: Store> TwoTables<'_, T, L, R> {
     }
 
     async fn compare_range(&mut self, range: &[T::Partition]) -> Result<(), Error> {
+        let (Some(first), Some(last)) = (range.first(), range.last()) else {
+            return Ok(());
+        };
+        let before = (self.done.left_checksum, self.done.right_checksum);
         let heads =
             try_join!(patiently(|| self.left.heads(range)), patiently(|| self.right.heads(range)))?;
         let heads = range.iter().zip(heads.0.into_iter().zip(heads.1));
@@ -221,7 +244,16 @@ impl<T: Table, L: Store, R: Store> TwoTables<'_, T, L, R> {
         self.done.rows += looked.rows;
         self.done.left_checksum ^= looked.checksum;
         self.done.right_checksum ^= looked.checksum;
-        self.settle_all(looked.different).await
+        self.settle_all(looked.different).await?;
+        self.done.ranges += 1;
+        let left_checksum = self.done.left_checksum ^ before.0;
+        let right_checksum = self.done.right_checksum ^ before.1;
+        if left_checksum != right_checksum {
+            let (first, last) = (format!("{first:?}"), format!("{last:?}"));
+            let range = DifferingRange { first, last, left_checksum, right_checksum };
+            self.done.differing_ranges.push(range);
+        }
+        Ok(())
     }
 
     /// Compares the rows of a partition, page by page.
@@ -294,6 +326,7 @@ impl<T: Table, L: Store, R: Store> TwoTables<'_, T, L, R> {
         let gone = |_| Error::Permanent("nobody waits for the comparison any more".to_owned());
         self.tell.send(self.done.clone()).await.map_err(gone)?;
         self.done.differences.clear();
+        self.done.differing_ranges.clear();
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ mod write;
 
 pub use attempts::Turn;
 pub use builds::{BuildSpec, BuildsError};
-pub use compare::{Compared, Difference, Extent, Side, compare};
+pub use compare::{Compared, Difference, DifferingRange, Extent, Side, compare};
 pub use dead_letters::{HEADER_PREFIX, LIMIT_PERCENT, WINDOW_RECORDS};
 pub use explain::{Changed, Explained, explain};
 pub use halt::{Halt, HaltReason};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use hubbub_worker::{Compared, Difference};
+use hubbub_worker::{Compared, Difference, DifferingRange};
 use reqwest::Response;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -230,16 +230,14 @@ impl Report {
 
     /// Prints what differs, and how far a table is.
     fn note(&mut self, compared: Compared) -> anyhow::Result<()> {
-        for Difference { key, left, right } in &compared.differences {
-            let says = |side: &Option<String>| side.clone().unwrap_or("absent".to_owned());
-            say(&format!("  {key}\n    left   {}\n    right  {}", says(left), says(right)))?;
-        }
-        let Compared { table, partitions, rows, differing, moving, is_done, .. } = &compared;
+        say_differing(&compared)?;
+        let Compared { table, partitions, ranges, rows, differing, moving, is_done, .. } =
+            &compared;
         if !is_done && self.told.elapsed() < LOOK {
             return Ok(());
         }
         self.told = Instant::now();
-        let so_far = format!("{table}: {partitions} partitions, {rows} rows");
+        let so_far = format!("{table}: {partitions} partitions in {ranges} ranges, {rows} rows");
         if !is_done {
             return say(&format!("{so_far} so far, {differing} differ"));
         }
@@ -275,6 +273,20 @@ impl Report {
             (differing, _) => bail!("{sides} differ in {differing} rows"),
         }
     }
+}
+
+/// Prints the ranges that differ, and the rows in them.
+fn say_differing(compared: &Compared) -> anyhow::Result<()> {
+    for range in &compared.differing_ranges {
+        let DifferingRange { first, last, left_checksum: left, right_checksum: right } = range;
+        let table = &compared.table;
+        say(&format!("{table}, {first} to {last}: checksums {left:08x} and {right:08x}"))?;
+    }
+    for Difference { key, left, right } in &compared.differences {
+        let says = |side: &Option<String>| side.clone().unwrap_or("absent".to_owned());
+        say(&format!("  {key}\n    left   {}\n    right  {}", says(left), says(right)))?;
+    }
+    Ok(())
 }
 
 /// The lines of an answer, as they come.

@@ -134,12 +134,15 @@ async fn compared<P: Projection>(
 
 /// What was told of each table at its end, with all that was found to differ until then.
 fn whole(steps: Vec<Compared>) -> Vec<Compared> {
-    let mut differences = Vec::new();
+    let (mut differences, mut ranges) = (Vec::new(), Vec::new());
     let mut tables = Vec::new();
     for mut step in steps {
         differences.append(&mut step.differences);
+        ranges.append(&mut step.differing_ranges);
         if step.is_done {
-            tables.push(Compared { differences: std::mem::take(&mut differences), ..step });
+            let (differences, differing_ranges) =
+                (std::mem::take(&mut differences), std::mem::take(&mut ranges));
+            tables.push(Compared { differences, differing_ranges, ..step });
         }
     }
     tables
@@ -186,7 +189,7 @@ async fn a_build_is_made_compared_read_left_and_dropped_while_writes_go_on() {
     let tables = compared::<Likes>(&log, &store, [1, 2]).await;
     assert!(tables.iter().all(|table| table.differing == 0), "{tables:?}");
     let [table] = &tables[..] else { panic!("{tables:?}") };
-    assert_eq!((table.partitions, table.rows), (2, 2 + 148));
+    assert_eq!((table.ranges, table.partitions, table.rows), (1, 2, 2 + 148));
     assert_eq!(table.left_checksum, table.right_checksum);
 
     assert_eq!(likes.switch(&store).await.unwrap(), (1, 2));
@@ -290,8 +293,30 @@ async fn rows_that_differ_are_named_whichever_side_has_them() {
     assert_eq!(tables[0].differing, 3, "{tables:?}");
     assert_eq!(named, [(false, true), (true, false), (true, true)]);
     assert_ne!(tables[0].left_checksum, tables[0].right_checksum);
+    let [both, right] = &tables[0].differing_ranges[..] else { panic!("{tables:?}") };
+    assert_ne!(both.left_checksum, both.right_checksum);
+    assert_eq!((right.left_checksum, &right.first), (0, &format!("{:?}", ("only-right",))));
     let keys: Vec<_> = tables[0].differences.iter().map(|row| row.key.as_str()).collect();
     assert!(keys.iter().any(|key| key.contains(&known)), "{keys:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_range_of_a_row_that_differs_is_named() {
+    let (log, store) = (MemoryLog::new("memory", 2), MemoryStore::new());
+    put(&log, 2, (0..600).map(|number| create(number, &format!("p{number:03}"), "words")));
+    let _worker = Process::start::<Likes>(&log, &store);
+    until_done::<Likes>(&log, &store, 1).await;
+    BuildSpec::of::<Likes>().begin(&store).await.unwrap();
+    until_done::<Likes>(&log, &store, 2).await;
+    let alike = compared::<Likes>(&log, &store, [1, 2]).await;
+    assert_eq!((alike[0].ranges, &alike[0].differing_ranges[..]), (3, &[][..]));
+
+    forge(&store, 2, "p300", 599);
+    let tables = compared::<Likes>(&log, &store, [1, 2]).await;
+    let [range] = &tables[0].differing_ranges[..] else { panic!("{tables:?}") };
+    let keys = [&*range.first, &tables[0].differences[0].key, &range.last];
+    assert_eq!(keys, [r#"("p256",)"#, r#"("p300",)"#, r#"("p511",)"#]);
+    assert_eq!((tables[0].ranges, tables[0].differing), (3, 1));
 }
 
 async fn verified<P: Projection>(
