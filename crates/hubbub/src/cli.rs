@@ -4,7 +4,6 @@ use std::{
     collections::BTreeSet,
     env,
     io::{self, Read, Write},
-    net::SocketAddr,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command as Program, ExitCode},
@@ -283,7 +282,7 @@ fn serve(sources: &Sources) -> ExitCode {
     traces.finish();
     let served = served.and_then(|next| match next {
         Next::Exit => Ok(()),
-        Next::StartAnew { api, operations } => start_anew(api, operations),
+        Next::StartAnew => start_anew(),
     });
     match served {
         Err(error) if !is_text => {
@@ -294,15 +293,14 @@ fn serve(sources: &Sources) -> ExitCode {
     }
 }
 
-/// Replaces the program in this process by a new one, so that nothing of the old one is left; does not return but with
-/// an error.
-fn start_anew(api: Option<SocketAddr>, operations: SocketAddr) -> anyhow::Result<()> {
-    let mut program = Program::new(env::current_exe()?);
-    program.args(env::args_os().skip(1)).env("HUBBUB__OPERATIONS__LISTEN", operations.to_string());
-    if let Some(api) = api {
-        program.env("HUBBUB__HTTP__LISTEN", api.to_string());
-    }
-    Err(anyhow::Error::from(program.exec()).context("the program cannot be started anew"))
+/// Replaces the program in this process by itself, so that nothing of the old one is left; does not return but with an
+/// error.
+fn start_anew() -> anyhow::Result<()> {
+    let installed = env::current_exe().ok().filter(|program| program.exists());
+    // Where an upgrade has replaced the file, this is still the program that runs.
+    let program = installed.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+    let error = Program::new(program).args(env::args_os().skip(1)).exec();
+    Err(anyhow::Error::from(error).context("the program cannot be started anew"))
 }
 
 fn print_settings(sources: &Sources, role: Option<Role>) -> anyhow::Result<()> {

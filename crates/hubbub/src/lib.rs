@@ -7,11 +7,11 @@
 pub mod cli;
 pub mod client;
 pub mod demo;
+mod disk_watch;
 pub mod fleet;
 pub mod operations;
 pub mod process;
 pub mod reading;
-mod room;
 pub mod services;
 pub mod settings;
 pub mod telemetry;

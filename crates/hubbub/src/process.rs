@@ -20,13 +20,8 @@ use crate::{
 pub enum Next {
     /// Its end.
     Exit,
-    /// The same again, from the start, on the ports that it had.
-    StartAnew {
-        /// That of the API, if it has one.
-        api: Option<SocketAddr>,
-        /// That for operators.
-        operations: SocketAddr,
-    },
+    /// The same again, from the start.
+    StartAnew,
 }
 
 /// Runs hubbub until a signal ends it, which is no error, or until only a new start mends it.
@@ -55,12 +50,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<Next> {
         greet(api, operations, &data)?;
     }
 
-    let (how, result) = tokio::select! {
+    let (how, next) = tokio::select! {
         ended_by = signals.next() => (ended_by.ending(on_signal), Ok(Next::Exit)),
         error = services.failed() => (ShutdownSettings::AT_ONCE, Err(error)),
         () = services.mendable() => {
             tracing::warn!("the process starts anew, as writes to the disk had failed");
-            (ShutdownSettings::AT_ONCE, Ok(Next::StartAnew { api, operations }))
+            (ShutdownSettings::AT_ONCE, Ok(Next::StartAnew))
         }
     };
     tracing::info!(unready_wait = ?how.unready_wait, finish_timeout = ?how.finish_timeout, "stopping");
@@ -72,7 +67,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<Next> {
         }
     }
     tracing::info!("stopped");
-    result.context("a projection cannot go on")
+    next.context("a projection cannot go on")
 }
 
 /// A signal that ends the process.

@@ -31,9 +31,9 @@ use tokio_util::{
 };
 
 use crate::{
+    disk_watch::DiskWatch,
     operations::{Caches, Maintenance, Operations, Parts, Phase},
     reading::{Reading, every_build},
-    room::Room,
     settings::{CacheKind, LogKind, ProjectionName, Role, Settings, ShutdownSettings, StoreKind},
     telemetry::{Metrics, watch_dead_letters},
 };
@@ -81,7 +81,7 @@ pub struct Services {
     state: Operations,
     log: Arc<dyn Log>,
     workers: Vec<Supervisor>,
-    room: Option<Room>,
+    disk: Option<DiskWatch>,
     stop_workers: DropGuard,
     abandon: DropGuard,
     _upkeep: AbortOnDropHandle<()>,
@@ -208,7 +208,7 @@ impl Services {
         };
         let following = AbortOnDropHandle::new(following);
         let api = api.map(|api| serve(api, Edge::new(routes, &settings.http), finish));
-        let room = data.map(|data| Room {
+        let disk = data.map(|data| DiskWatch {
             data,
             reserve: settings.segments.reserve,
             log: Arc::clone(&log),
@@ -221,7 +221,7 @@ impl Services {
             state,
             log,
             workers,
-            room,
+            disk,
             stop_workers,
             abandon,
             _upkeep: upkeep,
@@ -259,8 +259,8 @@ impl Services {
 
     /// Waits until the process can be mended by being started anew.
     pub async fn mendable(&self) {
-        match &self.room {
-            Some(room) => room.broken_and_back().await,
+        match &self.disk {
+            Some(disk) => disk.until_mendable().await,
             None => pending().await,
         }
     }

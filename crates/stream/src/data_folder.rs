@@ -169,9 +169,9 @@ fn lock(folder: &Path) -> Result<File, DataFolderError> {
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
     }
-    file.set_len(0).map_err(io)?;
-    file.rewind().map_err(io)?;
-    writeln!(file, "{}", std::process::id()).map_err(io)?;
+    // It is held by now, whatever it says: a full disk must not keep a process from starting.
+    let named = file.set_len(0).and_then(|()| file.rewind());
+    let _ = named.and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }
 

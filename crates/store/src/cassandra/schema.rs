@@ -1,7 +1,10 @@
 //! Making the tables, and checking that they are there.
 
+use std::time::Duration;
+
 use hubbub_events::Timestamp;
 use hubbub_tables::{Build, TableShape, every_table};
+use scylla::statement::Statement;
 
 use super::{
     CassandraSettings,
@@ -22,6 +25,9 @@ const SCHEMA: &str = include_str!("../../../../schema.cql");
 
 /// What each statement that makes a table begins with.
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS hubbub.";
+
+/// How long a change of the schema may take: a busy cluster needs longer for it than for any read or write.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The row of `builds` that holds the version of the schema. No projection has its name.
 const SCHEMA_ROW: &str = "schema";
@@ -196,6 +202,8 @@ pub(super) async fn drop_build(
 /// The driver waits until all nodes agree on the schema.
 async fn run(client: &Client, statement: String) -> Result<(), Error> {
     tracing::info!(statement, "changing the schema");
+    let mut statement = Statement::new(statement);
+    statement.set_request_timeout(Some(CHANGE_TIMEOUT));
     client.query(statement, ()).await?;
     Ok(())
 }

@@ -48,7 +48,7 @@ enum WriteError {
     Unknown(String),
 }
 
-/// Writes until the queue is closed and empty, or a write fails.
+/// Writes until the queue is closed and empty, or a write fails for more than lack of room.
 pub(super) fn run(mut writer: Writer, room: &Room, queue: &Queue, reader: &Reader) {
     let ended = catch_unwind(AssertUnwindSafe(|| {
         let gathered = GATHERED.min(writer.segment_size as usize);
@@ -65,8 +65,7 @@ pub(super) fn run(mut writer: Writer, room: &Room, queue: &Queue, reader: &Reade
     queue.finish();
 }
 
-/// Writes pieces as one unit, and answers them. A failure stops the queue; it is the
-/// reason.
+/// Writes pieces as one unit, and answers them. `Err` is why the queue had to be stopped.
 fn commit(
     writer: &mut Writer,
     pieces: Vec<Piece>,
@@ -138,7 +137,7 @@ fn write(
     let length = unit::encoded_len(&drafts);
     room.check(length).map_err(WriteError::NoRoom)?;
     writer
-        .make_room(length, reader)
+        .begin_segment_for(length, reader)
         .map_err(|why| WriteError::NotStored(format!("beginning a segment failed: {why}")))?;
     let sequence = writer.next_sequence;
     let (bytes, shares) = unit::encode(sequence, writer.length, &drafts, reader.topics());
@@ -150,9 +149,13 @@ fn write(
     Ok(offsets)
 }
 
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 impl Writer {
     /// Leaves the segment for the next where a unit of this length has no room in it.
-    fn make_room(&mut self, length: u64, reader: &Reader) -> io::Result<()> {
+    fn begin_segment_for(&mut self, length: u64, reader: &Reader) -> io::Result<()> {
         let empty = self.next_sequence == self.first_sequence;
         if self.complete && (empty || self.length + length <= self.segment_size) {
             return Ok(());
@@ -188,7 +191,7 @@ impl Writer {
             // Cut off, the bytes that did get there can never become a unit.
             let cut = self.file.truncate(length).and_then(|()| self.file.sync());
             return Err(match cut {
-                Ok(()) if error.kind() == io::ErrorKind::StorageFull => WriteError::NoRoom(why),
+                Ok(()) if is_full(&error) => WriteError::NoRoom(why),
                 Ok(()) => WriteError::NotStored(why),
                 Err(error) => WriteError::Unknown(format!("{why}; so did cutting it: {error}")),
             });

@@ -184,10 +184,8 @@ impl Log for Segments {
     }
 
     async fn ready(&self) -> Result<(), AppendError> {
-        match self.queue.stopped() {
-            Some(stopped) => Err(stopped),
-            None => self.room.check(0).map_err(AppendError::NoRoom),
-        }
+        self.room.check(0).map_err(AppendError::NoRoom)?;
+        self.queue.stopped().map_or(Ok(()), Err)
     }
 
     async fn close(&self) {

@@ -1,5 +1,5 @@
-//! Room on the disk. The log stops before the disk is full, so that what it has already taken can still be folded into
-//! the tables beside it, and goes on by itself once there is room.
+//! Room on the disk. The log stops before the disk is full, so that the tables beside it can still be written for what is
+//! under way, and goes on by itself once there is room.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,10 +30,13 @@ impl Room {
         let Ok(free) = self.disk.free(&self.folder) else {
             return Ok(());
         };
-        if free >= self.reserve.as_u64().saturating_add(bytes) {
+        let missing = self.reserve.as_u64().saturating_add(bytes).saturating_sub(free);
+        if missing == 0 {
             return Ok(());
         }
-        let (free, reserve) = (ByteSize(free), self.reserve);
-        Err(format!("the disk has {free} left, and segments.reserve keeps {reserve} of it"))
+        let (missing, free, reserve) = (ByteSize(missing), ByteSize(free), self.reserve);
+        Err(format!(
+            "the disk lacks {missing}: {free} are left, of which {reserve} stay free (segments.reserve)"
+        ))
     }
 }
