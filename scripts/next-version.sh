@@ -18,6 +18,8 @@ change() {
         return 1
     fi
     touch -r "$file" "$next/$file"
+    # But for changes of how it is made.
+    if [[ $0 -nt $file ]]; then touch -r "$0" "$next/$file"; fi
 }
 # Crates of another version are others to cargo: they lie beside ours in its target folder.
 change Cargo.toml '0,/^version = /s/^version = .*/version = "99.0.0"/'

@@ -8,7 +8,6 @@ mod history;
 mod judge;
 mod listing;
 mod pump;
-mod report;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -16,7 +15,7 @@ mod violation;
 mod writer;
 
 pub use check::Reader;
-pub use clients::{HEALED, Load, Total, outage};
+pub use clients::{HEALED, Load, Spoken, Total, outage};
 pub use door::Door;
 pub use history::{Action, Event, History, Live, Post, Said, Text};
 pub use pump::Pump;

@@ -75,6 +75,13 @@ impl Metrics {
             .sum()
     }
 
+    /// How many samples of this name have this value.
+    #[must_use]
+    pub fn count(&self, name: &str, value: f64) -> usize {
+        let has = |found: f64| (found - value).abs() < f64::EPSILON;
+        self.samples().filter(|(found, _, its)| *found == name && has(*its)).count()
+    }
+
     /// Name, labels and value of each.
     fn samples(&self) -> impl Iterator<Item = (&str, &str, f64)> {
         let lines = self.0.lines().filter(|line| !line.starts_with('#'));

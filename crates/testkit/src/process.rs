@@ -115,7 +115,7 @@ impl Process {
     /// # Panics
     /// Where there is no such process any more.
     pub fn signal(&self, signal: Signal) {
-        self.assert_sound();
+        self.assert_sound(self.memory("VmHWM:"));
         let sent = i32::try_from(self.id())
             .ok()
             .and_then(Pid::from_raw)
@@ -128,7 +128,7 @@ impl Process {
     /// # Panics
     /// Where that is not possible.
     pub fn kill(&mut self) {
-        self.assert_sound();
+        self.assert_sound(self.memory("VmHWM:"));
         let killed = self.child.kill().and_then(|()| self.child.wait());
         assert!(killed.is_ok(), "it cannot be killed: {killed:?}");
     }
@@ -157,10 +157,9 @@ impl Process {
     }
 
     /// Whatever becomes of a hubbub, it never panics and never takes much memory.
-    fn assert_sound(&self) {
+    fn assert_sound(&self, peak: u64) {
         let output = self.output();
         assert!(!output.contains(PANICKED), "it panicked:\n{output}");
-        let peak = self.memory("VmHWM:");
         assert!(peak <= MEMORY, "it took {} of memory", ByteSize(peak));
     }
 
@@ -188,12 +187,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if !thread::panicking() {
-            self.assert_sound();
-        }
+        let peak = self.memory("VmHWM:");
         // It may have ended, which is what is wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !thread::panicking() {
+            self.assert_sound(peak);
+        }
     }
 }
 

@@ -96,7 +96,12 @@ fn folder() -> TempDir {
     tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"))
 }
 
-fn free_port() -> u16 {
+/// A port that nobody has at the moment.
+///
+/// # Panics
+/// Where there is none.
+#[must_use]
+pub fn free_port() -> u16 {
     let bound = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     bound.unwrap_or_else(|error| panic!("no port is free: {error}")).port()
 }

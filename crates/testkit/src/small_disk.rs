@@ -27,7 +27,14 @@ impl SmallDisk {
         Self { folder: folder.to_owned(), size_mib }
     }
 
-    /// The same command on this disk. Whoever is not root needs user namespaces for it, as most systems allow them.
+    /// Whether this process may mount one: as root, or by user namespaces. Containers often forbid both.
+    #[must_use]
+    pub fn is_allowed() -> bool {
+        let mount = unshare().args(["mount", "-t", "tmpfs", "tmpfs", "/tmp"]).output();
+        mount.is_ok_and(|mount| mount.status.success())
+    }
+
+    /// The same command on this disk.
     ///
     /// # Panics
     /// Where the folder cannot be made.
@@ -36,11 +43,7 @@ impl SmallDisk {
         const SCRIPT: &str = r#"mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@""#;
         let made = fs::create_dir_all(&self.folder);
         assert!(made.is_ok(), "{} cannot be made: {made:?}", self.folder.display());
-        let mut on_it = Command::new("unshare");
-        on_it.args(["--mount"]);
-        if !geteuid().is_root() {
-            on_it.arg("--map-root-user");
-        }
+        let mut on_it = unshare();
         on_it.args(["sh", "-c", SCRIPT, "sh", &format!("size={}m", self.size_mib)]);
         on_it.arg(&self.folder).arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -92,4 +95,14 @@ impl SmallDisk {
         let folder = self.folder.strip_prefix("/").unwrap_or(&self.folder);
         Path::new("/proc").join(process.id().to_string()).join("root").join(folder)
     }
+}
+
+/// Runs what is added to it where its mounts are nobody else's.
+fn unshare() -> Command {
+    let mut unshare = Command::new("unshare");
+    unshare.arg("--mount");
+    if !geteuid().is_root() {
+        unshare.arg("--map-root-user");
+    }
+    unshare
 }

@@ -41,9 +41,7 @@ async fn a_torn_tail_is_cut_off_and_nothing_acknowledged_was_in_it() {
         hub.kill_and(|segments| tear(segments.last().unwrap(), number)).await;
         assert!(hub.output().contains("was not whole"), "{}", hub.output());
     }
-    let said = load.ends().await;
-    let healed = hub.healed().await;
-    let total = said.check(&[]).await;
+    let (total, healed) = hub.judge(load, &[]).await;
     total.report(format!("killed {TEARS} times, the log's last write torn"), healed, "");
 }
 
@@ -62,9 +60,7 @@ async fn a_flipped_bit_is_told_nothing_is_built_on_it_and_a_good_copy_mends_it()
     client.get("/posts/post-0.1").await.expect(200);
 
     hub.kill_and(|segments| flip(&segments[0])).await;
-    let said = load.ends().await;
-    let healed = hub.healed().await;
+    let (total, healed) = hub.judge(load, &[]).await;
     hub.client().await.get("/posts/refused").await.problem(404, "post-not-found");
-    let total = said.check(&[]).await;
     total.report("a flipped bit in the log, until a good copy is there", healed, "");
 }

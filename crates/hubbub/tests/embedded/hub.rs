@@ -9,12 +9,13 @@ use std::{
 use hubbub_testkit::{
     answer::Answer,
     client::{Client, eventually},
-    load::{Door, HEALED},
+    load::{Door, HEALED, Load, Pump, Reader, Spoken, Total},
     operations::{Metrics, Operations},
     process::{Process, all_in_one},
+    server::free_port,
     small_disk::SmallDisk,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard, watch};
 
@@ -30,8 +31,8 @@ pub struct Hub {
     operations: Operations,
     urls: watch::Sender<Option<(String, String)>>,
     door: Door,
-    disk: Option<SmallDisk>,
-    folder: TempDir,
+    /// After the process, which is judged by its log as it is dropped.
+    ground: Ground,
     pub kills: usize,
     pub slowest_start: Duration,
     _turn: MutexGuard<'static, ()>,
@@ -50,31 +51,17 @@ impl Hub {
     async fn on(disk: Option<(u64, u64)>) -> Self {
         let turn = TURN.lock().await;
         let folder = TempDir::new().expect("a folder for the data");
-        let data = folder.path().join("data");
-        let (disk, process) = match disk {
-            None => (None, start(&folder)),
-            Some((size, reserve)) => {
-                let disk = SmallDisk::new(&data, size);
-                let mut command = all_in_one(binary(), &data);
-                command.env("HUBBUB__SEGMENTS__RESERVE", format!("{reserve}MiB"));
-                let process = Process::start(disk.command(&command), &folder.path().join("log"));
-                (Some(disk), process)
-            }
+        let ground = Ground { small_disk: None, folder };
+        let ground = match disk {
+            None => ground,
+            Some((size_mib, reserve_mib)) => ground.with_small_disk(size_mib, reserve_mib),
         };
+        let process = ground.start();
         let (urls, door) = Door::closed();
         let (operations, slowest_start) = (Operations::new([]), Duration::ZERO);
         let kills = 0;
-        let mut hub = Self {
-            process,
-            operations,
-            urls,
-            door,
-            disk,
-            folder,
-            kills,
-            slowest_start,
-            _turn: turn,
-        };
+        let mut hub =
+            Self { process, operations, urls, door, ground, kills, slowest_start, _turn: turn };
         hub.open(Instant::now()).await;
         hub
     }
@@ -96,22 +83,22 @@ impl Hub {
     /// Kills it, does something to the files of its log, oldest first, and starts it again.
     pub async fn kill_and(&mut self, change: impl FnOnce(Vec<PathBuf>)) {
         self.end();
-        let log = self.folder.path().join("data/log");
+        let log = self.ground.folder.path().join("data/log");
         let files = fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path());
         let mut segments: Vec<_> =
             files.filter(|path| path.extension().is_some_and(|is| is == "log")).collect();
         segments.sort();
         change(segments);
         let started = Instant::now();
-        self.process = start(&self.folder);
+        self.process = self.ground.start();
         self.open(started).await;
     }
 
     /// Kills it, kills the next one while that reads what was left, and starts it again.
     pub async fn kill_in_recovery(&mut self) {
         self.end();
-        self.process = start(&self.folder);
-        let lock = self.folder.path().join("data/LOCK");
+        self.process = self.ground.start();
+        let lock = self.ground.folder.path().join("data/LOCK");
         let id = self.process.id().to_string();
         eventually(START, || async {
             let holder = fs::read_to_string(&lock).unwrap_or_default();
@@ -127,11 +114,11 @@ impl Hub {
 
     /// Lets something else take its disk but for so many MiB.
     pub fn fill_disk_but(&self, left_mib: u64) {
-        self.disk.as_ref().unwrap().fill_but(&self.process, left_mib << 20);
+        self.small_disk().fill_but(&self.process, left_mib << 20);
     }
 
     pub fn make_room(&self) {
-        self.disk.as_ref().unwrap().make_room(&self.process);
+        self.small_disk().make_room(&self.process);
     }
 
     /// Everything that the process has written to its log.
@@ -150,28 +137,40 @@ impl Hub {
         self.operations.metrics().await
     }
 
-    /// Waits until all that is in the log is folded; how long that took.
-    pub async fn healed(&self) -> Duration {
-        let started = Instant::now();
+    /// Waits for a load's end, and judges what is there then; how long there was lag.
+    pub async fn judge(&self, load: Load, pumps: &[Pump]) -> (Total, Duration) {
+        let said = load.ends().await;
+        let ended = Instant::now();
+        let reader = self.sound_reader(&said).await;
+        let healed = ended.elapsed();
+        assert!(healed <= HEALED, "I10: there was lag for {healed:?}");
+        let total = said.check(&reader, pumps).await;
+        let letters = self.get("/dead-letters").await.expect(200).json();
+        assert_eq!(letters["items"], json!([]), "I9");
+        (total, healed)
+    }
+
+    /// Waits until the process is ready and has folded everything.
+    async fn sound_reader(&self, said: &Spoken) -> Reader {
         eventually(HEALED, || async {
-            let (status, causes) = self.operations.try_get("/readyz").await.map_or_else(
-                || (0, Value::Null),
-                |answer| (answer.status, answer.json()["causes"].clone()),
-            );
-            if status != 200 {
-                return Err(format!("{status}: {causes}"));
+            // It may be about to start anew.
+            let answer = self.operations.try_get("/readyz").await;
+            match answer {
+                Some(answer) if answer.status == 200 => Ok(()),
+                Some(answer) => Err(answer.to_string()),
+                None => Err("no answer".to_owned()),
             }
-            let status = self.get("/status").await.expect(200).json();
-            let partitions = status["partitions"].as_array().cloned().unwrap_or_default();
-            let behind = |of: &&Value| of["state"] != "running" || of["lag"] != 0;
-            partitions.iter().find(behind).map_or(Ok(()), |behind| Err(behind.to_string()))
         })
         .await;
-        started.elapsed()
+        said.caught_up().await
     }
 
     async fn get(&self, path: &str) -> Answer {
         self.operations.get(path).await.remove(0)
+    }
+
+    fn small_disk(&self) -> &SmallDisk {
+        &self.ground.small_disk.as_ref().unwrap().0
     }
 
     fn end(&mut self) {
@@ -188,11 +187,33 @@ impl Hub {
     }
 }
 
-fn binary() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_hubbub"))
+/// What one process after the other stands on.
+struct Ground {
+    small_disk: Option<(SmallDisk, Vec<(&'static str, String)>)>,
+    folder: TempDir,
 }
 
-fn start(folder: &TempDir) -> Process {
-    let folder = folder.path();
-    Process::start(all_in_one(binary(), &folder.join("data")), &folder.join("log"))
+impl Ground {
+    /// A disk of so many MiB, of which so many are its reserve. A process that starts anew keeps its ports.
+    fn with_small_disk(self, size_mib: u64, reserve_mib: u64) -> Self {
+        let listen = || format!("127.0.0.1:{}", free_port());
+        let settings = vec![
+            ("HUBBUB__SEGMENTS__RESERVE", format!("{reserve_mib}MiB")),
+            ("HUBBUB__HTTP__LISTEN", listen()),
+            ("HUBBUB__OPERATIONS__LISTEN", listen()),
+        ];
+        let disk = SmallDisk::new(&self.folder.path().join("data"), size_mib);
+        Self { small_disk: Some((disk, settings)), ..self }
+    }
+
+    fn start(&self) -> Process {
+        let folder = self.folder.path();
+        let binary = Path::new(env!("CARGO_BIN_EXE_hubbub"));
+        let mut command = all_in_one(binary, &folder.join("data"));
+        if let Some((disk, settings)) = &self.small_disk {
+            command.envs(settings.iter().map(|(name, value)| (name, value)));
+            command = disk.command(&command);
+        }
+        Process::start(command, &folder.join("log"))
+    }
 }

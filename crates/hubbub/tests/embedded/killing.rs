@@ -36,7 +36,6 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_counted_twice() {
             _ => hub.kill().await,
         }
     }
-    let said = load.ends().await;
     let (kills, slowest) = (hub.kills, hub.slowest_start);
     assert_eq!(kills, KILLS);
     assert!(slowest <= QUICKLY, "a restart took {slowest:?}");
@@ -44,8 +43,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_counted_twice() {
     assert!(lag > MUCH, "no kill came while more than {MUCH} events waited, but {lag} at most");
 
     let killed = started.elapsed();
-    let healed = hub.healed().await;
-    let total = said.check(&pumps).await;
+    let (total, healed) = hub.judge(load, &pumps).await;
     let faults = format!("one process of everything killed {kills} times");
     let note = format!(
         "lag up to {lag} at a kill, slowest start {slowest:.1?}; killed for {killed:.0?}, checked after {:.0?}",

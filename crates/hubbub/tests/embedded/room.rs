@@ -5,6 +5,7 @@ use std::time::Duration;
 use hubbub_testkit::{
     client::eventually,
     load::{HEALED, Load, Pump, outage},
+    small_disk::SmallDisk,
 };
 use serde_json::json;
 use tokio::time::sleep;
@@ -13,7 +14,7 @@ use crate::hub::Hub;
 
 const WRITERS: usize = 8;
 const EVENTS: usize = 8_000;
-const SIZE_MIB: u64 = 512;
+const SIZE_MIB: u64 = 256;
 const RESERVE_MIB: u64 = 64;
 /// How long it may take until a full disk is said to be one.
 const SOON: Duration = Duration::from_secs(10);
@@ -28,13 +29,23 @@ async fn unready(hub: &Hub, words: &str) {
     .await;
 }
 
+/// None where nobody may mount one: then a full disk is left to the errors that the log's own tests inject.
+#[expect(clippy::print_stderr, reason = "nothing is left out in silence")]
+async fn on_small_disk() -> Option<Hub> {
+    if !SmallDisk::is_allowed() {
+        eprintln!("not run: mounting a small disk is not allowed here, as in most containers");
+        return None;
+    }
+    Some(Hub::on_small_disk(SIZE_MIB, RESERVE_MIB).await)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_fills_up_is_told_and_taken_again_once_it_has_room() {
-    let hub = Hub::on_small_disk(SIZE_MIB, RESERVE_MIB).await;
+    let Some(hub) = on_small_disk().await else { return };
     let mut load = Load::start(hub.door(), WRITERS, EVENTS);
     load.reaches(EVENTS / 4).await;
-    hub.fill_disk_but(RESERVE_MIB - 1);
-    unready(&hub, "segments.reserve keeps 64.0 MiB of it").await;
+    hub.fill_disk_but(RESERVE_MIB / 2);
+    unready(&hub, "64.0 MiB stay free (segments.reserve)").await;
     eventually(SOON, || async {
         let free = hub.metrics().await.sum("hubbub_disk_free_bytes", &[]);
         if free < (RESERVE_MIB << 20) as f64 { Ok(()) } else { Err(format!("{free} are free")) }
@@ -55,10 +66,8 @@ async fn a_disk_that_fills_up_is_told_and_taken_again_once_it_has_room() {
 
     hub.make_room();
     load.reaches(EVENTS / 2).await;
-    let said = load.ends().await;
-    let healed = hub.healed().await;
+    let (total, healed) = hub.judge(load, &[]).await;
     client.get("/posts/refused").await.problem(404, "post-not-found");
-    let total = said.check(&[]).await;
     assert!(!hub.output().contains("starts anew"), "nothing had failed");
     let faults = format!("a disk with less than its reserve for {:?}", outage());
     total.report(faults, healed, "");
@@ -66,7 +75,7 @@ async fn a_disk_that_fills_up_is_told_and_taken_again_once_it_has_room() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_without_any_room_fails_the_tables_and_they_are_opened_anew_once_it_has_some() {
-    let hub = Hub::on_small_disk(SIZE_MIB, RESERVE_MIB).await;
+    let Some(hub) = on_small_disk().await else { return };
     let mut load = Load::start(hub.door(), WRITERS, EVENTS);
     load.reaches(EVENTS / 4).await;
     let mut pump = Pump::new(1, hub.door());
@@ -80,10 +89,8 @@ async fn a_disk_without_any_room_fails_the_tables_and_they_are_opened_anew_once_
     sleep(outage()).await;
 
     hub.make_room();
-    let said = load.ends().await;
-    let healed = hub.healed().await;
+    let (total, healed) = hub.judge(load, &[pump]).await;
     hub.client().await.get("/posts/refused").await.problem(404, "post-not-found");
-    let total = said.check(&[pump]).await;
     assert!(hub.output().contains("starts anew"), "the tables were not opened anew");
     let faults = format!("a disk without any room for {:?}", outage());
     total.report(faults, healed, "");

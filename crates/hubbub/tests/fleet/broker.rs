@@ -5,7 +5,7 @@ use std::time::Instant;
 use hubbub_testkit::{client::eventually, server::kafka};
 use tokio::time::sleep;
 
-use crate::world::{Load, PATIENCE, Servers, Worker, World, healed, outage};
+use crate::world::{Load, PATIENCE, Servers, Worker, World, outage};
 
 const EVENTS: usize = 4_000;
 const WRITERS: usize = 6;
@@ -39,11 +39,9 @@ async fn a_broker_that_is_killed_loses_nothing() {
     })
     .await;
     let ready = back.elapsed();
-    let said = load.ends().await;
-    let healed = healed(&[&worker]).await;
-    let told = said.check(&[]).await;
+    let told = world.judge(load, &[], &[&worker]).await;
     let note = format!("ready after {ready:.1?}");
-    told.report(format!("Kafka killed for {:?}", outage()), healed, note);
+    told.report(format!("Kafka killed for {:?}", outage()), note);
 }
 
 /// What was sent may be stored or not: nobody is told what nobody knows.
@@ -54,8 +52,6 @@ async fn a_broker_that_freezes_leaves_outcomes_unknown_and_loses_nothing() {
     broker.freeze();
     sleep(outage()).await;
     broker.thaw();
-    let said = load.ends().await;
-    let healed = healed(&[&worker]).await;
-    let told = said.check(&[]).await;
-    told.report(format!("Kafka frozen for {:?}", outage()), healed, "");
+    let told = world.judge(load, &[], &[&worker]).await;
+    told.report(format!("Kafka frozen for {:?}", outage()), "");
 }

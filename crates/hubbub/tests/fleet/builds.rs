@@ -2,20 +2,12 @@
 
 use hubbub_testkit::client::eventually;
 use serde_json::json;
-use tokio::task::block_in_place;
 
-use crate::world::{Load, PATIENCE, Worker, World, healed};
+use crate::world::{Load, PATIENCE, World};
 
 const ALL: &str = "posts,analysis,likes";
 const EVENTS: usize = 4_000;
 const WRITERS: usize = 6;
-
-fn succeed(worker: &Worker, arguments: &[&str]) -> String {
-    let output = block_in_place(|| worker.command(arguments));
-    let told = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text)).concat();
-    assert!(output.status.success(), "{arguments:?}: {told}");
-    told
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuild_is_shared_outlives_a_worker_and_changes_no_number() {
@@ -25,7 +17,7 @@ async fn a_rebuild_is_shared_outlives_a_worker_and_changes_no_number() {
     let mut load = Load::start(world.door(), WRITERS, EVENTS);
     load.reaches(EVENTS / 4).await;
 
-    succeed(&first, &["rebuild", "--projection", "analysis", "--no-compare", "--no-switch"]);
+    first.succeed(&["rebuild", "--projection", "analysis", "--no-compare", "--no-switch"]);
     // Both have a share of the new build: each follows the table of builds by itself.
     for worker in [&first, &second] {
         eventually(PATIENCE, || async {
@@ -38,24 +30,22 @@ async fn a_rebuild_is_shared_outlives_a_worker_and_changes_no_number() {
     }
     first.kill();
     for projection in ["analysis", "posts", "likes"] {
-        let rebuilt = succeed(&second, &["rebuild", "--projection", projection]);
+        let rebuilt = second.succeed(&["rebuild", "--projection", projection]);
         assert!(rebuilt.contains("the builds are alike"), "{rebuilt}");
         assert!(
             rebuilt.contains(&format!("build 2 of {projection} is read from now on")),
             "{rebuilt}"
         );
     }
-    succeed(&second, &["rebuild", "--projection", "likes", "--rollback"]);
-    let said = load.ends().await;
-    let healed_after = healed(&[&second]).await;
-    let told = said.check(&[]).await;
-    let verified = succeed(&second, &["verify"]);
+    second.succeed(&["rebuild", "--projection", "likes", "--rollback"]);
+    let told = world.judge(load, &[], &[&second]).await;
+    let verified = second.succeed(&["verify"]);
     let tables = verified.lines().filter(|line| line.contains("checksums"));
     assert_eq!(tables.filter(|line| line.ends_with(" 0 differ")).count(), 6, "{verified}");
     let faults = "every projection rebuilt, a worker killed meanwhile";
-    told.report(faults, healed_after, "nothing differs from the log");
+    told.report(faults, "nothing differs from the log");
 
-    succeed(&second, &["rebuild", "--projection", "analysis", "--drop"]);
+    second.succeed(&["rebuild", "--projection", "analysis", "--drop"]);
     // What is left is read and written as before.
     let hub = world.client().await;
     let post = json!({"id": "after", "user_id": "ann", "content": "All is well"});

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hubbub_testkit::{client::eventually, load::Pump};
 
-use crate::world::{Load, PATIENCE, World, healed};
+use crate::world::{Load, PATIENCE, World};
 
 const EVENTS: usize = 6_000;
 const WRITERS: usize = 6;
@@ -57,9 +57,7 @@ async fn a_killed_worker_is_replaced_by_the_other_and_every_count_is_exact() {
             other = fresh;
         }
     }
-    let said = load.ends().await;
-    let healed = healed(&[&other]).await;
-    let told = said.check(&pumps).await;
+    let told = world.judge(load, &pumps, &[&other]).await;
     let note = format!("at lags of {lags:?}");
-    told.report(format!("{} workers killed", KILLS + 1), healed, note);
+    told.report(format!("{} workers killed", KILLS + 1), note);
 }

@@ -10,6 +10,7 @@ mod apis;
 mod broker;
 mod builds;
 mod cache;
+mod judge;
 mod killing;
 mod network;
 mod poison;

@@ -9,7 +9,10 @@ use hubbub_testkit::{
 };
 use tokio::time::{interval, sleep};
 
-use crate::world::{Load, Servers, Total, Worker, World, healed, outage};
+use crate::{
+    judge::Verdict,
+    world::{Load, Servers, Worker, World, outage},
+};
 
 const EVENTS: usize = 4_000;
 const WRITERS: usize = 6;
@@ -28,7 +31,7 @@ async fn behind(servers: impl FnOnce(Proxy) -> Servers) -> (World, Worker, Load)
 }
 
 /// All that can happen to the proxied server's connections, one after the other; what became of it.
-async fn suffer(world: &World, worker: Worker, mut load: Load) -> (String, Total, Duration) {
+async fn suffer(world: &World, worker: Worker, mut load: Load) -> (String, Verdict) {
     let proxy = world.servers.proxy.as_ref().unwrap();
     for (step, way) in [SLOW, Way::RequestsHeld, Way::AnswersHeld].into_iter().enumerate() {
         proxy.set(way);
@@ -43,14 +46,12 @@ async fn suffer(world: &World, worker: Worker, mut load: Load) -> (String, Total
         ticks.tick().await;
         proxy.set(Way::Open);
     }
-    let said = load.ends().await;
-    let healed = healed(&[&worker]).await;
-    let told = said.check(&[]).await;
+    let told = world.judge(load, &[], &[&worker]).await;
     let each = outage();
     let faults = format!(
         "slow by 80 ms, cut one way and the other, each for {each:?}, and reset {RESETS} times"
     );
-    (faults, told, healed)
+    (faults, told)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -68,8 +69,8 @@ async fn a_bad_network_to_kafka_loses_nothing() {
         }
     };
     let (world, worker, load) = behind(servers).await;
-    let (faults, told, healed) = suffer(&world, worker, load).await;
-    told.report(format!("the network to Kafka {faults}"), healed, "");
+    let (faults, told) = suffer(&world, worker, load).await;
+    told.report(format!("the network to Kafka {faults}"), "");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,8 +84,8 @@ async fn a_bad_network_to_cassandra_loses_nothing() {
         }
     };
     let (world, worker, load) = behind(servers).await;
-    let (faults, told, healed) = suffer(&world, worker, load).await;
-    told.report(format!("the network to Cassandra {faults}"), healed, "");
+    let (faults, told) = suffer(&world, worker, load).await;
+    told.report(format!("the network to Cassandra {faults}"), "");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,6 +95,6 @@ async fn a_bad_network_to_redis_is_not_noticed() {
         Servers { redis_address: Some(proxy.address()), proxy: Some(proxy), ..Servers::default() }
     };
     let (world, worker, load) = behind(servers).await;
-    let (faults, told, healed) = suffer(&world, worker, load).await;
-    told.report(format!("the network to Redis {faults}"), healed, "");
+    let (faults, told) = suffer(&world, worker, load).await;
+    told.report(format!("the network to Redis {faults}"), "");
 }

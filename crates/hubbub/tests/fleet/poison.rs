@@ -1,11 +1,9 @@
 //! Records that are no events, in the middle of those that are.
 
-use std::collections::BTreeSet;
-
 use hubbub_testkit::client::eventually;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::world::{Load, PATIENCE, Worker, World, healed};
+use crate::world::{Load, PATIENCE, World};
 
 const EVENTS: usize = 4_000;
 const WRITERS: usize = 6;
@@ -14,37 +12,6 @@ const PROJECTIONS: &str = "posts,analysis,likes";
 const SOME: usize = 200;
 /// More of them in one partition than a projection goes on with.
 const TOO_MANY: usize = 120;
-
-/// The source positions of all dead letters, by projection.
-async fn dead_letters(worker: &Worker) -> BTreeSet<(String, u64, u64)> {
-    let mut found = BTreeSet::new();
-    let mut query = "/dead-letters?limit=1000".to_owned();
-    loop {
-        let page = worker.get(&query).await.expect(200).json();
-        for item in page["items"].as_array().unwrap() {
-            let projection = item["projection"].as_str().unwrap().to_owned();
-            let of = |name: &str| item["source"][name].as_str().unwrap().parse().unwrap();
-            found.insert((projection, of("partition"), of("offset")));
-        }
-        let Value::Object(next) = &page["next"] else {
-            return found;
-        };
-        query = format!(
-            "/dead-letters?limit=1000&partition={}&offset={}",
-            next["partition"], next["offset"]
-        );
-    }
-}
-
-fn of_every_projection(positions: &[(u64, u64)]) -> BTreeSet<(String, u64, u64)> {
-    let projections = PROJECTIONS.split(',');
-    let each = projections.flat_map(|projection| {
-        positions
-            .iter()
-            .map(move |(partition, offset)| (projection.to_owned(), *partition, *offset))
-    });
-    each.collect()
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn poison_is_set_aside_once_for_each_projection_and_all_else_counts() {
@@ -57,12 +24,9 @@ async fn poison_is_set_aside_once_for_each_projection_and_all_else_counts() {
     // Whoever is killed among them, or after, leaves no second one that is counted.
     let other = world.worker(PROJECTIONS).await;
     worker.kill();
-    let said = load.ends().await;
-    let healed = healed(&[&other]).await;
-    let told = said.check(&[]).await;
-    assert_eq!(dead_letters(&other).await, of_every_projection(&injected));
+    let told = world.judge_with_poison(load, &[], &[&other], &injected).await;
     let note = format!("{SOME} dead letters for each projection");
-    told.report(format!("{SOME} records of poison, and a worker killed"), healed, note);
+    told.report(format!("{SOME} records of poison, and a worker killed"), note);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,12 +66,9 @@ async fn nothing_but_poison_halts_its_partition_which_says_so_and_goes_on_when_t
 
     let resumed = worker.post("/resume", &json!({"accept_dead_letters": true})).await.expect(200);
     assert_eq!(resumed.json()["resumed"], halted.len());
-    let said = load.ends().await;
-    let healed = healed(&[&worker]).await;
-    let told = said.check(&[]).await;
-    assert_eq!(dead_letters(&worker).await, of_every_projection(&injected));
+    let told = world.judge_with_poison(load, &[], &[&worker], &injected).await;
     let faults =
         format!("{TOO_MANY} records of poison in one partition, which halts and is resumed");
     let note = format!("{TOO_MANY} dead letters for each projection");
-    told.report(faults, healed, note);
+    told.report(faults, note);
 }

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::interval;
 
-use crate::world::{Load, World, healed};
+use crate::world::{Load, World};
 
 const EVENTS: usize = 6_000;
 const WRITERS: usize = 6;
@@ -21,7 +21,7 @@ async fn workers_that_come_and_go_every_two_seconds_change_no_number() {
     let mut world = World::start().await;
     let host = world.worker(PROJECTIONS).await;
     let load = Load::start(world.door(), WRITERS, EVENTS);
-    let mut guests = VecDeque::new();
+    let (mut guests, mut leaving) = (VecDeque::new(), Vec::new());
     let mut ticks = interval(EVERY);
     for guest in 0..GUESTS {
         ticks.tick().await;
@@ -31,16 +31,17 @@ async fn workers_that_come_and_go_every_two_seconds_change_no_number() {
         }
         match guests.pop_front() {
             Some(oldest) if guest % 2 == 0 => oldest.kill(),
-            Some(oldest) => drop(oldest.terminate().await),
+            Some(oldest) => leaving.push(tokio::spawn(oldest.terminate())),
             None => {}
         }
     }
-    let said = load.ends().await;
+    for left in leaving {
+        left.await.unwrap();
+    }
     let mut workers = vec![&host];
     workers.extend(&guests);
-    let healed = healed(&workers).await;
-    let told = said.check(&[]).await;
-    told.report(format!("{GUESTS} workers come and go, one every 2 s"), healed, "");
+    let told = world.judge(load, &[], &workers).await;
+    told.report(format!("{GUESTS} workers come and go, one every 2 s"), "");
 }
 
 /// The new processes are there before the old ones are told to end, as in any rolling update.
@@ -57,10 +58,8 @@ async fn an_update_of_every_role_drops_no_request() {
         slowest = slowest.max(apis).max(old);
         worker = newer;
     }
-    let said = load.ends().await;
-    let healed = healed(&[&worker]).await;
-    let told = said.check(&[]).await;
-    assert_eq!(told.unknown, 0, "requests without an answer");
+    let told = world.judge(load, &[], &[&worker]).await;
+    assert_eq!(told.total.unknown, 0, "requests without an answer");
     let faults = format!("every role ended by SIGTERM {UPDATES} times, beside a new one");
-    told.report(faults, healed, format!("each ended within {slowest:.1?}"));
+    told.report(faults, format!("each ended within {slowest:.1?}"));
 }

@@ -2,7 +2,7 @@
 
 use hubbub_testkit::{client::eventually, load::Pump};
 
-use crate::world::{Load, PATIENCE, World, healed, shared};
+use crate::world::{Load, PATIENCE, World, shared};
 
 const EVENTS: usize = 12_000;
 const WRITERS: usize = 8;
@@ -49,10 +49,8 @@ async fn one_worker_becomes_three_and_then_two_and_no_number_changes() {
 
     third.stop().await;
     shared(&[&first, &second], PARTITIONS).await;
-    let said = load.ends().await;
-    let healed = healed(&[&first, &second]).await;
-    let told = said.check(&[pump]).await;
-    told.report("workers scaled 1, 3, 2", healed, format!("shares of three: {shares:.2?}"));
+    let told = world.judge(load, &[pump], &[&first, &second]).await;
+    told.report("workers scaled 1, 3, 2", format!("shares of three: {shares:.2?}"));
 }
 
 /// With the cooperative protocol a partition that stays where it is does not stand still.

@@ -10,7 +10,7 @@ use hubbub_testkit::{client::eventually, story};
 use prost::Message;
 use serde_json::json;
 
-use crate::world::{Load, PATIENCE, Worker, World, healed};
+use crate::world::{Load, PATIENCE, Worker, World};
 
 const EVENTS: usize = 6_000;
 const WRITERS: usize = 6;
@@ -135,10 +135,8 @@ async fn a_fleet_is_upgraded_under_load_and_its_apis_taken_back() {
     world.go_back();
     load.reaches(3 * EVENTS / 4).await;
     world.replace_apis().await;
-    let said = load.ends().await;
-    let healed = healed(&[&new]).await;
-    let total = said.check(&[]).await;
+    let told = world.judge(load, &[], &[&new]).await;
     let note =
         format!("{halted} halts with a lag of {lag}; the old worker ended within {ended:.1?}");
-    total.report("APIs upgraded before the worker, and taken back", healed, note);
+    told.report("APIs upgraded before the worker, and taken back", note);
 }

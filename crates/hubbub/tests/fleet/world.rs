@@ -10,12 +10,12 @@ use std::{
 
 use hubbub_events::{Offset, Topic};
 use hubbub_stream::{Log, NewRecord};
-pub use hubbub_testkit::load::{Load, Total, outage};
+pub use hubbub_testkit::load::{Load, outage};
 use hubbub_testkit::{
     answer::Answer,
     client::{Client, eventually},
     fleet::{Addresses, Fleet},
-    load::{Door, HEALED},
+    load::Door,
     operations::{Metrics, Operations},
     process::{Process, Signal},
     proxy::Proxy,
@@ -24,7 +24,10 @@ use hubbub_testkit::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::{
+    sync::{Mutex, MutexGuard, watch},
+    task::block_in_place,
+};
 
 /// How long a role may take to start, and partitions to move.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -214,24 +217,6 @@ impl World {
     }
 }
 
-/// Waits until workers have folded all that is in the log; how long that took.
-pub async fn healed(workers: &[&Worker]) -> Duration {
-    let started = Instant::now();
-    eventually(HEALED, || async {
-        for worker in workers {
-            let partitions = worker.operations.get("/status").await.remove(0).expect(200).json();
-            let partitions = partitions["partitions"].as_array().cloned().unwrap_or_default();
-            let behind = |of: &&Value| of["state"] != "running" || of["lag"] != 0;
-            if let Some(behind) = partitions.iter().find(behind) {
-                return Err(behind.to_string());
-            }
-        }
-        Ok(())
-    })
-    .await;
-    started.elapsed()
-}
-
 impl Worker {
     pub fn kill(mut self) {
         self.process.kill();
@@ -280,6 +265,15 @@ impl Worker {
     pub fn command(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
         command.args(arguments).args(["--url", &self.url]).output().unwrap()
+    }
+
+    /// The same for one that must succeed; what it says.
+    pub fn succeed(&self, arguments: &[&str]) -> String {
+        let output = block_in_place(|| self.command(arguments));
+        let told = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+        let told = told.concat();
+        assert!(output.status.success(), "{arguments:?}: {told}");
+        told
     }
 
     pub async fn metrics(&self) -> Metrics {

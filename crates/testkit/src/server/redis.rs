@@ -66,7 +66,10 @@ pub async fn spoil(address: &str) -> usize {
             };
             if number % 4 == 3 {
                 let _: () = cmd("DEL").arg(key).query_async(&mut redis).await?;
-                let _: () = cmd("RPUSH").arg(key).arg("garbage").query_async(&mut redis).await?;
+                // Somebody may have filled it in between.
+                let pushed: RedisResult<()> =
+                    cmd("RPUSH").arg(key).arg("garbage").query_async(&mut redis).await;
+                drop(pushed);
             } else {
                 let _: () = cmd("SET").arg(key).arg(garbage).query_async(&mut redis).await?;
             }
