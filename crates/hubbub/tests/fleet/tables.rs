@@ -13,7 +13,6 @@ const PROJECTIONS: &str = "posts,analysis,likes";
 const RETRIES: f64 = 2.0;
 
 async fn on_a_node() -> (World, Worker, Load) {
-    // Its commit log is mapped memory, which the system keeps when the process is killed.
     let servers = || Servers { cassandra: Some(cassandra::start("")), ..Servers::default() };
     let mut world = World::on(servers).await;
     let worker = world.worker(PROJECTIONS).await;
