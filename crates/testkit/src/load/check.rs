@@ -1,17 +1,20 @@
 //! Everything that can be read, held against what was said.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    Event, HEALED, History, Invariant, Live, Post, Pump, Subject, Text, Violation, Writer, listing,
+    Event, History, Invariant, Live, Post, Pump, Subject, Text, Violation, Writer, listing,
 };
 use crate::{
     answer::Answer,
     client::{API, Client, eventually},
 };
+
+/// How long what waits to be folded may take, whatever was pumped in.
+const CATCH_UP: Duration = Duration::from_secs(180);
 
 /// Reads nothing that is older than all that was acknowledged before it came.
 #[derive(Clone, Debug)]
@@ -25,7 +28,7 @@ impl Reader {
     /// Waits until every projection has folded all that was acknowledged.
     ///
     /// # Panics
-    /// Where that takes longer than it may once all is well (I10).
+    /// Where that takes too long, even with a backlog.
     pub async fn caught_up(client: Client) -> Self {
         let posts: Vec<_> = (0..500)
             .map(|n| json!({"id": format!("last.{n}"), "user_id": "last", "content": "x"}))
@@ -36,7 +39,7 @@ impl Reader {
         let mut paths = vec!["/users/last/posts".to_owned(), "/users/last/analysis".to_owned()];
         paths.extend((0..500).step_by(5).map(|n| format!("/posts/last.{n}/likes")));
         for path in &paths {
-            eventually(HEALED, || async {
+            eventually(CATCH_UP, || async {
                 let answer = client.get(path).after(&last).wait(10).await;
                 if answer.status == 200 { Ok(()) } else { Err(answer) }
             })

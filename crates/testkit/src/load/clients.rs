@@ -93,7 +93,7 @@ impl Spoken {
     /// Waits until all of it is folded.
     ///
     /// # Panics
-    /// Where that takes longer than [`HEALED`].
+    /// Where that takes too long.
     pub async fn caught_up(&self) -> Reader {
         Reader::caught_up(self.door.clone().client().await).await
     }
