@@ -29,6 +29,16 @@ impl Operations {
         answers
     }
 
+    /// What `/readyz` of the first port answers, and its causes.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub async fn readiness(&self) -> (u16, Vec<String>) {
+        let answer = self.get("/readyz").await.remove(0);
+        let causes = answer.json()["causes"].as_array().cloned().unwrap_or_default();
+        (answer.status, causes.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
     /// What the first port answers, where it does.
     pub async fn try_get(&self, path: &str) -> Option<Answer> {
         self.0.first()?.query(Method::GET, path).attempt().await.ok()

@@ -15,7 +15,7 @@ use hubbub_testkit::{
     server::free_port,
     small_disk::SmallDisk,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard, watch};
 
@@ -128,9 +128,7 @@ impl Hub {
 
     /// What `/readyz` answers, and its causes.
     pub async fn readiness(&self) -> (u16, Vec<String>) {
-        let answer = self.get("/readyz").await;
-        let causes = answer.json()["causes"].as_array().cloned().unwrap_or_default();
-        (answer.status, causes.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        self.operations.readiness().await
     }
 
     pub async fn metrics(&self) -> Metrics {

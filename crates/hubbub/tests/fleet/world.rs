@@ -249,9 +249,7 @@ impl Worker {
 
     /// What `/readyz` answers, and its causes.
     pub async fn readiness(&self) -> (u16, Vec<String>) {
-        let answer = self.get("/readyz").await;
-        let causes = answer.json()["causes"].as_array().cloned().unwrap_or_default();
-        (answer.status, causes.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        self.operations.readiness().await
     }
 
     /// How a projection stands in a partition.

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long what waits to be folded may take, whatever was pumped in.
-const CATCH_UP: Duration = Duration::from_secs(180);
+const CATCH_UP: Duration = Duration::from_secs(120);
 
 /// Reads nothing that is older than all that was acknowledged before it came.
 #[derive(Clone, Debug)]
