@@ -110,7 +110,8 @@ fn settings_out_of_range_are_refused_by_name() {
 #[test]
 fn settings_name_nothing_unknown() {
     let parse = |text: &str| serde_json::from_str::<SegmentsSettings>(text);
-    let settings = r#"{"partitions":12,"segment_size":"64MiB","queue_size":"32MiB"}"#;
+    let settings =
+        r#"{"partitions":12,"segment_size":"64MiB","queue_size":"32MiB","reserve":"128MiB"}"#;
     assert_eq!(parse(settings).unwrap(), SegmentsSettings::default());
     assert!(
         parse(&settings.replace("queue_size", "queue")).unwrap_err().to_string().contains("queue")

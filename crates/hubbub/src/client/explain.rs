@@ -34,6 +34,9 @@ impl Client {
         let mut held = Held::new();
         events.iter().try_for_each(|event| tell_event(&mut out, event, &mut held))?;
         writeln!(out, "\nwhat is read")?;
+        if copies.is_empty() {
+            writeln!(out, "  this process has no tables: ask one that folds or reads")?;
+        }
         copies.iter().try_for_each(|copy| tell_copy(&mut out, copy))
     }
 }
