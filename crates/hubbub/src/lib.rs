@@ -14,6 +14,7 @@ pub mod process;
 pub mod reading;
 pub mod services;
 pub mod settings;
+mod spawner;
 pub mod telemetry;
 
 pub use services::{Services, StartError};

@@ -11,15 +11,14 @@ use futures::{
 };
 use hubbub_events::{Offset, TopicPartition};
 use hubbub_ingest::Ingest;
-use hubbub_projections::{Analysis, Likes, Posts};
 use hubbub_query::{Answers, Query};
 use hubbub_store::{
-    Engine, Error as StoreError, Progress, RedisCache, StoreSettings, Watched, frontiers_table,
+    Engine, Error as StoreError, RedisCache, StoreSettings, Watched, frontiers_table,
     load_frontiers,
 };
 use hubbub_stream::{DataFolder, DataFolderError, Log, LogSettings};
 use hubbub_web::{BindError, Drain, Edge, Server};
-use hubbub_worker::{Observer, Report, Supervisor, Turn};
+use hubbub_worker::{Supervisor, Turn};
 use tokio::{
     sync::Semaphore,
     task::JoinHandle,
@@ -35,6 +34,7 @@ use crate::{
     operations::{Caches, Maintenance, Operations, Parts, Phase},
     reading::{Reading, every_build},
     settings::{CacheKind, LogKind, ProjectionName, Role, Settings, ShutdownSettings, StoreKind},
+    spawner::{Spawner, observer},
     telemetry::{Metrics, watch_dead_letters},
 };
 
@@ -143,7 +143,6 @@ impl Services {
         let workers = match &store {
             Some(store) if role.folds() => Spawner {
                 log: Arc::clone(&log),
-                // Whoever keeps copies of rows is told when they are written.
                 store: Watched::new(
                     Watched::new(store.clone(), redis.clone()),
                     role.queries().then(|| answers.clone()),
@@ -362,49 +361,4 @@ async fn floors(
         }
     }
     Ok(floors)
-}
-
-fn observer(progress: Progress) -> Observer {
-    Arc::new(move |projection, build, of, report| match report {
-        Report::Advanced(frontier) => progress.advanced(projection, build, of, frontier),
-        Report::Halted(halt) => {
-            progress.halted(projection, build, of, Some(halt.reason.to_string()));
-        }
-        Report::Resumed => progress.halted(projection, build, of, None),
-    })
-}
-
-/// Starts projections.
-struct Spawner<'a> {
-    log: Arc<dyn Log>,
-    store: Watched<Watched<Engine, Option<RedisCache>>, Option<Answers>>,
-    settings: &'a Settings,
-    observer: Observer,
-    turn: Turn,
-    stop: CancellationToken,
-    abandon: CancellationToken,
-}
-
-impl Spawner<'_> {
-    fn spawn_all(&self) -> Vec<Supervisor> {
-        let projections = self.settings.worker.projections.iter();
-        projections.map(|projection| self.spawn(*projection)).collect()
-    }
-
-    fn spawn(&self, projection: ProjectionName) -> Supervisor {
-        let parts = hubbub_worker::Parts {
-            log: Arc::clone(&self.log),
-            store: self.store.clone(),
-            settings: self.settings.worker.runner.clone(),
-            observer: Arc::clone(&self.observer),
-            turn: self.turn.clone(),
-            stop: self.stop.clone(),
-            abandon: self.abandon.clone(),
-        };
-        match projection {
-            ProjectionName::Posts => hubbub_worker::spawn_all::<Posts, _>(parts),
-            ProjectionName::Analysis => hubbub_worker::spawn_all::<Analysis, _>(parts),
-            ProjectionName::Likes => hubbub_worker::spawn_all::<Likes, _>(parts),
-        }
-    }
 }

@@ -15,14 +15,14 @@ use tracing::Instrument;
 use crate::{
     Halt, HaltReason, Turn, WorkerSettings,
     attempts::Attempts,
-    backoff::Backoff,
     batch::{Content, Item, Tally, message_of},
     dead_letters::{Window, dead_letter},
     gather,
+    handle::Error,
     load::{Loaded, load},
     metric,
-    runner::Error,
-    status::{Board, PartitionState},
+    retry::Retry,
+    status::Board,
     trace::BatchSpans,
     write::{Part, write},
 };
@@ -75,7 +75,7 @@ impl<P: Projection, S: Store> Lane<P, S> {
     /// # Errors
     /// Where the log is not the one that the tables were folded from.
     pub(crate) async fn open(of: TopicPartition, context: Context<S>) -> Result<Self, Error> {
-        let mut retry = Retry::new(of, &context);
+        let mut retry = Retry::new(of, context.board.clone(), &context.settings);
         let identity = context.log.identity();
         let frontier = loop {
             match read_frontier::<P, S>(of, &context).await {
@@ -403,34 +403,4 @@ async fn read_frontier<P: Projection, S: Store>(
 
 fn store_halt(at: Offset, error: &hubbub_store::Error) -> Halt {
     Halt { reason: HaltReason::Store, at, detail: error.to_string() }
-}
-
-/// Waits between tries, and says so.
-struct Retry {
-    of: TopicPartition,
-    board: Board,
-    settings: WorkerSettings,
-    backoff: Option<Backoff>,
-}
-
-impl Retry {
-    fn new<S>(of: TopicPartition, context: &Context<S>) -> Self {
-        Self { of, board: context.board.clone(), settings: context.settings.clone(), backoff: None }
-    }
-
-    async fn wait(&mut self, error: &str) {
-        let backoff = self.backoff.get_or_insert_with(|| {
-            tracing::warn!(topic = %self.of.topic, partition = self.of.partition, error, "retrying until it answers");
-            Backoff::new(self.settings.retry_min, self.settings.retry_max, self.of)
-        });
-        self.board.set_state(self.of, PartitionState::Retrying(error.to_owned()));
-        tokio::time::sleep(backoff.next()).await;
-    }
-
-    fn done(&mut self) {
-        if self.backoff.take().is_some() {
-            tracing::info!(topic = %self.of.topic, partition = self.of.partition, "it answers again");
-            self.board.set_state(self.of, PartitionState::Running);
-        }
-    }
 }

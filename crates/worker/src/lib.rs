@@ -6,7 +6,6 @@
 //! over any log and store, and does not know what a post is.
 
 mod attempts;
-mod backoff;
 mod batch;
 mod builds;
 mod compare;
@@ -14,9 +13,11 @@ mod dead_letters;
 mod explain;
 mod gather;
 mod halt;
+mod handle;
 mod lane;
 mod load;
 mod metric;
+mod retry;
 mod runner;
 mod settings;
 mod slot;
@@ -33,7 +34,7 @@ pub use compare::{Compared, Difference, DifferingRange, Extent, Side, compare};
 pub use dead_letters::{HEADER_PREFIX, LIMIT_PERCENT, WINDOW_RECORDS};
 pub use explain::{Changed, Explained, explain};
 pub use halt::{Halt, HaltReason};
-pub use runner::{Error, Handle, Observer, Parts, Report, spawn};
+pub use handle::{Error, Handle, Observer, Parts, Report, spawn};
 pub use settings::WorkerSettings;
 pub use status::{PartitionState, PartitionStatus};
 pub use supervisor::{Supervisor, spawn_all};

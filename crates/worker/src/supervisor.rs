@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     PartitionStatus,
     builds::BuildSpec,
+    handle::{Error, Handle, Parts, spawn},
     metric,
-    runner::{Error, Handle, Parts, spawn},
 };
 
 /// How often the table of builds is looked at.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     HaltReason, Handle, PartitionState, Parts, Turn, WorkerSettings,
     compare::{Compared, Extent, Side, compare},
-    runner::{Error, spawn},
+    handle::{Error, spawn},
 };
 
 const POLL_INTERVAL: Duration = Duration::from_millis(200);

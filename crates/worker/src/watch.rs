@@ -6,7 +6,7 @@ use hubbub_events::{Offset, Timestamp, TopicPartition};
 use hubbub_stream::Log;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{PartitionState, metric, runner::Error, status::Board};
+use crate::{PartitionState, handle::Error, metric, status::Board};
 
 const EVERY: Duration = Duration::from_secs(1);
 

@@ -1,16 +1,54 @@
-//! How long to wait before the next try.
+//! Tries again what may be answered later.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
 
+use hubbub_events::TopicPartition;
+use tokio::time::sleep;
+
+use crate::{
+    WorkerSettings,
+    status::{Board, PartitionState},
+};
+
+/// Waits between a partition's tries, and says so.
+pub(crate) struct Retry {
+    of: TopicPartition,
+    board: Board,
+    min: Duration,
+    max: Duration,
+    backoff: Option<Backoff>,
+}
+
+impl Retry {
+    pub(crate) fn new(of: TopicPartition, board: Board, settings: &WorkerSettings) -> Self {
+        Self { of, board, min: settings.retry_min, max: settings.retry_max, backoff: None }
+    }
+
+    pub(crate) async fn wait(&mut self, error: &str) {
+        let backoff = self.backoff.get_or_insert_with(|| {
+            tracing::warn!(topic = %self.of.topic, partition = self.of.partition, error, "retrying until it answers");
+            Backoff::new(self.min, self.max, self.of)
+        });
+        self.board.set_state(self.of, PartitionState::Retrying(error.to_owned()));
+        sleep(backoff.next()).await;
+    }
+
+    pub(crate) fn done(&mut self) {
+        if self.backoff.take().is_some() {
+            tracing::info!(topic = %self.of.topic, partition = self.of.partition, "it answers again");
+            self.board.set_state(self.of, PartitionState::Running);
+        }
+    }
+}
+
 /// Waits that double from `min` to `max`, each with up to half of it taken off.
 ///
 /// The jitter is a hash of who waits and how often, so that partitions spread out and
 /// a run can still be repeated exactly.
-#[derive(Debug)]
-pub(crate) struct Backoff {
+struct Backoff {
     min: Duration,
     max: Duration,
     who: u64,
@@ -18,11 +56,11 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    pub(crate) fn new(min: Duration, max: Duration, who: impl Hash) -> Self {
+    fn new(min: Duration, max: Duration, who: impl Hash) -> Self {
         Self { min, max, who: hash(&who), attempt: 0 }
     }
 
-    pub(crate) fn next(&mut self) -> Duration {
+    fn next(&mut self) -> Duration {
         let full = self.min.saturating_mul(1 << self.attempt.min(16)).min(self.max);
         self.attempt += 1;
         let taken = hash(&(self.who, self.attempt)) % 512;
