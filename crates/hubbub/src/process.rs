@@ -3,6 +3,7 @@
 use std::{
     io::{self, IsTerminal, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::pin,
     process,
     time::Instant,
 };
@@ -50,7 +51,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<Next> {
         greet(api, operations, &data)?;
     }
 
-    let (how, next) = tokio::select! {
+    let (how, mut next) = tokio::select! {
         ended_by = signals.next() => (ended_by.ending(on_signal), Ok(Next::Exit)),
         error = services.failed() => (ShutdownSettings::AT_ONCE, Err(error)),
         () = services.mendable() => {
@@ -59,11 +60,18 @@ pub async fn run(settings: Settings) -> anyhow::Result<Next> {
         }
     };
     tracing::info!(unready_wait = ?how.unready_wait, finish_timeout = ?how.finish_timeout, "stopping");
-    tokio::select! {
-        () = services.shutdown(how) => {}
-        _ = signals.next() => {
-            tracing::warn!("a second signal: the process ends at once");
-            process::exit(1);
+    let mut shutdown = pin!(services.shutdown(how));
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            _ = signals.next() => match next {
+                // The first signal: nobody had asked for this end.
+                Ok(Next::StartAnew) => next = Ok(Next::Exit),
+                _ => {
+                    tracing::warn!("a second signal: the process ends at once");
+                    process::exit(1);
+                }
+            },
         }
     }
     tracing::info!("stopped");
