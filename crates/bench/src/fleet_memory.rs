@@ -15,6 +15,10 @@ use crate::{
 /// Posts that are read.
 const POSTS: usize = 2_000;
 const ROLES: [&str; 3] = ["ingest", "worker", "query"];
+/// What a role may have, in MB.
+const MEMORY: f64 = 100.0;
+/// What the last third may have more than the middle one, in MB: caches that fill up, a batch more on its way.
+const SLACK: f64 = 8.0;
 
 pub async fn each_role(plan: &Plan) -> anyhow::Result<()> {
     let fleet = Fleet::new(&plan.hubbub).await;
@@ -47,9 +51,14 @@ pub async fn each_role(plan: &Plan) -> anyhow::Result<()> {
         loads = loads => { loads?; }
         watched = watching => return watched,
     }
+    let mut outgrown = Vec::new();
     for (role, seen) in ROLES.iter().zip(&*seen.borrow()) {
         let third = seen.len() / 3;
         let [middle, last] = [&seen[third..2 * third], &seen[2 * third..]].map(Figures::of);
+        let growth = last.median() - middle.median();
+        if last.median() > MEMORY || growth > SLACK {
+            outgrown.push(role);
+        }
         print_line(
             &format!(
                 "resident memory of {role}, {} s of all the load that it takes",
@@ -57,14 +66,15 @@ pub async fn each_role(plan: &Plan) -> anyhow::Result<()> {
             ),
             &Figures::of(seen).show("MB"),
             "–",
-            &format!(
-                "{:+.1} MB from the middle third to the last",
-                last.median() - middle.median()
-            ),
+            &format!("{growth:+.1} MB from the middle third to the last"),
         );
     }
     for server in servers {
         Server::stop(server).await?;
     }
+    anyhow::ensure!(
+        outgrown.is_empty(),
+        "more than {MEMORY} MB, or {SLACK} MB more than before: {outgrown:?}"
+    );
     Ok(())
 }
