@@ -1,9 +1,13 @@
 //! Records that are no events, in the middle of those that are.
 
+use std::fs;
+
+use hubbub_events::{Action, PostEvent, Timestamp};
 use hubbub_testkit::client::eventually;
 use serde_json::json;
+use tempfile::TempDir;
 
-use crate::world::{Load, PATIENCE, World};
+use crate::world::{Load, PATIENCE, Worker, World};
 
 const EVENTS: usize = 4_000;
 const WRITERS: usize = 6;
@@ -25,7 +29,8 @@ async fn poison_is_set_aside_once_for_each_projection_and_all_else_counts() {
     let other = world.worker(PROJECTIONS).await;
     worker.kill();
     let told = world.judge_with_poison(load, &[], &[&other], &injected).await;
-    let note = format!("{SOME} dead letters for each projection");
+    repair(&world, &other).await;
+    let note = format!("{SOME} dead letters for each projection, one of them repaired");
     told.report(format!("{SOME} records of poison, and a worker killed"), note);
 }
 
@@ -71,4 +76,36 @@ async fn nothing_but_poison_halts_its_partition_which_says_so_and_goes_on_when_t
         format!("{TOO_MANY} records of poison in one partition, which halts and is resumed");
     let note = format!("{TOO_MANY} dead letters for each projection");
     told.report(faults, note);
+}
+
+/// The commands show a dead letter and append what it should have said: once, however often they are told.
+async fn repair(world: &World, worker: &Worker) {
+    let letters = worker.get("/dead-letters?limit=1").await.expect(200).json();
+    let letter = &letters["items"][0];
+    let [partition, offset] = ["partition", "offset"].map(|of| letter[of].to_string());
+    let key = letter["key"].as_str().unwrap();
+    let shown = worker.succeed(&["dead-letters", "show", &partition, &offset]);
+    assert!(shown.contains(key), "no {key:?} in {shown}");
+
+    let event = PostEvent {
+        event_id: "repaired",
+        time: Timestamp::now(),
+        user_id: "repairer",
+        post_id: key,
+        action: Action::Created { content: "as it should be", hashtags: Vec::new() },
+    };
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("repaired");
+    fs::write(&file, event.encode()).unwrap();
+    let file = file.to_str().unwrap();
+    let repair =
+        || worker.succeed(&["dead-letters", "repair", &partition, &offset, "--value-file", file]);
+    assert!(repair().contains("appended at hubbub.posts.v1/"));
+    assert!(repair().contains("was repaired before"));
+    let client = world.client().await;
+    eventually(PATIENCE, || async {
+        let read = client.get(&format!("/posts/{key}")).await;
+        if read.status == 200 { Ok(read.json()) } else { Err(read.to_string()) }
+    })
+    .await;
 }
