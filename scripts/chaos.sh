@@ -18,8 +18,8 @@ if ! grep -qE '^test .* \.\.\. ' "$told"; then
     cargo test --locked --quiet --package hubbub --test fleet --test embedded -- --list 2>/dev/null | sed -n 's/: test$//p' >&2
     exit 2
 fi
-printf '\n| faults | clients | acknowledged | unknown | lost | duplicated | lag after the load | |\n|---|---|---|---|---|---|---|---|\n'
+printf '\n| faults | clients | acknowledged | unknown | read by token | lost | duplicated | lag after the load | |\n|---|---|---|---|---|---|---|---|---|\n'
 # What a scenario prints may stand behind the name of its test.
 grep -o 'chaos: |.*' "$told" | sed 's/^chaos: //' || true
-sed -nE 's/^test (.*) \.\.\. FAILED$/| **failed: \1** | | | | | | | |/p' "$told"
+sed -nE 's/^test (.*) \.\.\. FAILED$/| **failed: \1** | | | | | | | | |/p' "$told"
 exit "$status"

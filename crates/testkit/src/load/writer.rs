@@ -94,6 +94,15 @@ impl Writer {
             said.extend(told.said(Action::Create(text.clone()), 0));
             if let Some(answer) = told.answer {
                 let (id, author) = (answer.string("id"), self.author.clone());
+                // What was answered is answered again, and counts no more for it.
+                let again = tell(&mut self.door, |client| client.post("/posts", &body).key(&key));
+                if let Some(again) = again.await.and_then(|told| told.answer) {
+                    assert_eq!(
+                        again.string("id"),
+                        id,
+                        "I4: {key:?} is another post's now: {again}"
+                    );
+                }
                 return self.histories.push(History { id, author, said });
             }
         }
@@ -192,7 +201,7 @@ impl Writer {
         let history = &self.histories[post];
         // Twice, as what was seen once must be seen again.
         for _ in 0..2 {
-            let read = client.get(&format!("/posts/{}", history.id)).after(edited).wait(1);
+            let read = client.get(&format!("/posts/{}", history.id)).after(edited).wait(2);
             match read.attempt().await {
                 Ok(read) if read.status != 503 => {
                     history.check_own_write(text, &read.expect(200).json())?;
