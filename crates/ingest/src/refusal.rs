@@ -17,6 +17,10 @@ pub(crate) fn refusal(error: &AppendError, ticket: &Ticket) -> Problem {
             ProblemType::LogUnavailable,
             "the event log cannot be reached; nothing was stored, try again shortly",
         ),
+        AppendError::TooLarge(_) => Problem::new(
+            ProblemType::TooLarge,
+            "the event log takes no event as large as this one; nothing was stored",
+        ),
         AppendError::NoRoom(_) => Problem::new(
             ProblemType::StorageFull,
             "the event log's disk is full; nothing was stored, and it goes on once its operator has made room",

@@ -68,6 +68,9 @@ pub enum AppendError {
     /// No broker is connected, or the log is closing; certainly not stored.
     #[error("the event log is not available: {0}")]
     Unavailable(String),
+    /// The record is larger than the log takes; certainly not stored, and no other try will be.
+    #[error("the event log takes no record as large: {0}")]
+    TooLarge(String),
     /// The disk has too little room; certainly not stored. It goes on by itself once there is some.
     #[error("the event log takes no records for now: {0}")]
     NoRoom(String),

@@ -8,8 +8,27 @@ use hubbub_stream::{NewRecord, Record};
 
 /// What the names of the headers that describe a dead letter begin with:
 /// `hubbub-source-topic`, `-partition`, `-offset`, `hubbub-projection`,
-/// `hubbub-reason`, `hubbub-attempts`, `hubbub-version`.
+/// `hubbub-reason`, `hubbub-attempts`, `hubbub-version`, and `hubbub-cut-from` where the
+/// log did not take all of the record.
 pub const HEADER_PREFIX: &str = "hubbub-";
+
+/// What of a record's value is kept where the log does not take all of it again, in bytes: more than any event has.
+const KEPT_BYTES: usize = 256 * 1024;
+
+/// Makes a letter smaller that the log did not take: what is left of its value, and its story, in which the size that it had
+/// is told. `false` where it is small already.
+pub(crate) fn cut(letter: &mut NewRecord) -> bool {
+    let bytes = letter.value.len();
+    let is_story = |name: &str| name.starts_with(HEADER_PREFIX);
+    if bytes <= KEPT_BYTES && letter.headers.iter().all(|(name, _)| is_story(name)) {
+        return false;
+    }
+    letter.value.truncate(KEPT_BYTES);
+    letter.headers.retain(|(name, _)| is_story(name));
+    let cut = format!("{bytes} bytes, and headers of its own");
+    letter.headers.push((format!("{HEADER_PREFIX}cut-from").into(), cut.into()));
+    true
+}
 
 /// Over how many of the last records dead letters are counted.
 pub const WINDOW_RECORDS: usize = 1000;

@@ -16,7 +16,7 @@ use crate::{
     Halt, HaltReason, Turn, WorkerSettings,
     attempts::Attempts,
     batch::{Content, Item, Tally, message_of},
-    dead_letters::{Window, dead_letter},
+    dead_letters::{Window, cut, dead_letter},
     gather,
     handle::Error,
     load::{Loaded, load},
@@ -351,7 +351,13 @@ impl<P: Projection, S: Store> Lane<P, S> {
             let results = self.context.log.append(letters.clone()).await;
             let mut failed = None;
             let mut results = results.into_iter();
-            letters.retain(|_| match results.next() {
+            letters.retain_mut(|letter| match results.next() {
+                Some(Err(AppendError::TooLarge(why))) => {
+                    if !cut(letter) {
+                        failed = Some(AppendError::TooLarge(why));
+                    }
+                    true
+                }
                 Some(Err(error)) => {
                     failed = Some(error);
                     true
@@ -359,7 +365,8 @@ impl<P: Projection, S: Store> Lane<P, S> {
                 _ => false,
             });
             match failed {
-                None => break,
+                // Those that were cut are tried at once.
+                None => {}
                 Some(AppendError::Storage(detail)) => {
                     let at = batch.first().map_or(self.frontier + 1, Item::offset);
                     return Err(Halt { reason: HaltReason::Store, at, detail });

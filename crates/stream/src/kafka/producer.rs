@@ -144,7 +144,7 @@ impl Producer {
         let (why, goes_on) = match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::QueueFull) => (AppendError::Full, false),
             Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
-                (AppendError::Unavailable(too_large(record)), true)
+                (AppendError::TooLarge(too_large(record)), true)
             }
             code => {
                 if code == Some(RDKafkaErrorCode::Fatal) {

@@ -1,7 +1,7 @@
 //! Whether a record that failed may be in the log all the same.
 
 use rdkafka::bindings::rd_kafka_msg_status_t::{self, RD_KAFKA_MSG_STATUS_NOT_PERSISTED};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 
 use crate::AppendError;
@@ -10,6 +10,9 @@ use crate::AppendError;
 pub(super) fn refusal(error: &KafkaError, message: &BorrowedMessage<'_>) -> AppendError {
     let text =
         error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
+    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
+        return AppendError::TooLarge(text);
+    }
     match status(message) {
         RD_KAFKA_MSG_STATUS_NOT_PERSISTED => AppendError::Unavailable(text),
         _ => AppendError::Unknown(text),

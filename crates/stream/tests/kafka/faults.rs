@@ -136,7 +136,7 @@ async fn a_record_that_is_too_large_is_refused_alone() {
     let call = vec![record(posts(0), 0), large, record(posts(0), 2)];
     let fates = timeout(DEADLINE, log.append(call)).await.unwrap();
     assert_eq!((&fates[0], &fates[2]), (&Ok(0), &Ok(1)));
-    assert!(matches!(&fates[1], Err(AppendError::Unavailable(why)) if why.contains("5000005")));
+    assert!(matches!(&fates[1], Err(AppendError::TooLarge(why)) if why.contains("5000005")));
 }
 
 /// A consumer of all partitions, whose owner starts none.

@@ -168,6 +168,7 @@ async fn append(
             AppendError::Full | AppendError::Unavailable(_) => {
                 Problem::new(ProblemType::LogUnavailable, error.to_string())
             }
+            AppendError::TooLarge(_) => Problem::invalid("value", error.to_string()),
             AppendError::NoRoom(_) | AppendError::Storage(_) => {
                 Problem::new(ProblemType::StorageFull, error.to_string())
             }
