@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 
 use crate::{
     client::{Client, Rebuild},
-    demo, fleet,
+    demo, fleet, open_files,
     operations::{Resume, Start},
     process::{self, Next, base_url},
     settings::{Layers, ProjectionName, Role, Settings, SettingsError, Sources},
@@ -269,7 +269,7 @@ fn role(name: &str) -> Result<Role, String> {
 }
 
 fn serve(sources: &Sources) -> ExitCode {
-    let settings = match Settings::load(sources) {
+    let mut settings = match Settings::load(sources) {
         Ok(settings) => settings,
         Err(error) => return report(Err(error.into())),
     };
@@ -278,6 +278,7 @@ fn serve(sources: &Sources) -> ExitCode {
         Ok(traces) => traces,
         Err(error) => return report(Err(error)),
     };
+    open_files::reserve(&mut settings.http);
     let served = block_on(&mut Builder::new_multi_thread(), process::run(settings));
     traces.finish();
     let served = served.and_then(|next| match next {

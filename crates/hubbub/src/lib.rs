@@ -9,6 +9,7 @@ pub mod client;
 pub mod demo;
 mod disk_watch;
 pub mod fleet;
+mod open_files;
 pub mod operations;
 pub mod process;
 pub mod reading;

@@ -121,6 +121,38 @@ fn content(answer: &Answer) -> Value {
     body
 }
 
+/// Connections never take the files that the log and the tables need.
+#[tokio::test]
+async fn connections_leave_room_for_its_own_files() {
+    let given = Given::new();
+    let all = given.command();
+    let mut few = Command::new("sh");
+    few.args(["-c", "ulimit -n 516 && exec \"$0\""]).arg(all.get_program());
+    few.envs(all.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut process = given.start(few);
+    let Urls { api, .. } = process.ready(PATIENCE).await;
+    assert!(process.output().contains("http.max_connections is lowered"), "{}", process.output());
+    // Four are served, and whoever comes then is when one of them goes.
+    let address = api.strip_prefix("http://").unwrap();
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(b"GET /api/v1/posts/none HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+        connection.read_u8().await.unwrap();
+        held.push(connection);
+    }
+    let hub = Client::new(&api, &api);
+    let waiting = tokio::spawn(hub.get("/posts/none").attempt());
+    eventually(PATIENCE, || async {
+        let output = process.output();
+        if output.contains("all connections are taken") { Ok(()) } else { Err(output) }
+    })
+    .await;
+    drop(held);
+    assert_eq!(waiting.await.unwrap().unwrap().status, 404);
+    end(process).await;
+}
+
 /// SIGTERM: it says that it is not ready, serves on for a while, and drops nothing that it has begun.
 #[tokio::test]
 async fn told_to_end_it_finishes_what_it_began() {

@@ -31,6 +31,8 @@ use crate::{EmbeddedSettings, Error, Rows, Store};
 /// The bound that fjall holds its sealed journals to, and the least that it takes: a
 /// start after a crash replays no more than these and the open one.
 const JOURNALS: u64 = 64 << 20;
+/// Files that stay open for reads.
+const OPEN_FILES: usize = 256;
 /// Threads that flush and compact: one that flushes must not wait for a compaction.
 const MAINTENANCE_THREADS: usize = 2;
 
@@ -87,6 +89,7 @@ impl EmbeddedStore {
             .cache_size(settings.cache_size.as_u64())
             .max_journaling_size(JOURNALS)
             .worker_threads(MAINTENANCE_THREADS)
+            .max_cached_files(Some(OPEN_FILES))
             .open()
             .map_err(|error| cannot_open(folder, &error))?;
         let queue_size = settings.queue_size.as_u64();
