@@ -198,19 +198,21 @@ async fn a_dead_letter_is_repaired_by_a_file_or_a_pipe() {
     assert_eq!(code, Some(1));
     assert!(error.contains("/nowhere cannot be read"), "{error}");
 
+    // As large as one may be.
+    let content = "x".repeat(65_536);
     let event = PostEvent {
         event_id: "repaired",
         time: Timestamp(1_700_000_000_000),
         user_id: "ada",
         post_id: "p1",
-        action: Action::Deleted,
+        action: Action::Created { content: &*content, hashtags: Vec::new() },
     };
     let file = folder.path().join("repaired");
     std::fs::write(&file, event.encode()).unwrap();
     let file_name = file.to_str().unwrap();
     let (code, printed, error) = run(&mut repair(&["--dry-run", "--value-file", file_name]));
     assert_eq!((code, error.as_str()), (Some(0), ""));
-    assert!(printed.contains("post_deleted.post_id: p1\n"), "{printed}");
+    assert!(printed.contains("post_created.post_id: p1\n"), "{printed}");
     assert!(printed.contains("nothing appended: a dry run"), "{printed}");
     let mut piped = repair(&[]);
     let (code, printed, error) = run(piped.stdin(File::open(&file).unwrap()));
