@@ -245,7 +245,7 @@ impl<P: Projection, S: Store> Runner<P, S> {
                     return Ok(Some(of));
                 }
                 self.consumer.start(of, next)?;
-                self.context.board.update(of, |status| status.frontier = lane.frontier);
+                self.context.board.loaded(of, lane.frontier);
                 self.context.board.set_state(of, PartitionState::Running);
                 self.report(of, Report::Advanced(lane.frontier));
                 if let Some(slot) = self.slots.get_mut(&of) {

@@ -24,6 +24,8 @@ pub struct PartitionStatus {
     pub state: PartitionState,
     /// The last offset that is folded and durable; −1 before the first.
     pub frontier: Offset,
+    /// Whether the frontier is known: before that there is no lag to tell.
+    pub(crate) is_loaded: bool,
     /// The next offset to be acknowledged in the log, when last asked.
     pub end: Offset,
     /// The time of the oldest record that waits here to be folded.
@@ -94,6 +96,7 @@ impl Board {
             topic_partition: of,
             state: PartitionState::Starting,
             frontier: -1,
+            is_loaded: false,
             end: 0,
             oldest_waiting: None,
         };
@@ -102,7 +105,9 @@ impl Board {
     }
 
     pub(crate) fn remove(&self, of: TopicPartition) {
-        self.lock().remove(&of);
+        let mut partitions = self.lock();
+        partitions.remove(&of);
+        // Under the lock: nobody tells of it after this.
         metric::forget_partition(self.projection, self.build, of);
     }
 
@@ -112,8 +117,24 @@ impl Board {
     }
 
     pub(crate) fn set_state(&self, of: TopicPartition, state: PartitionState) {
-        metric::partition_state(self.projection, self.build, of, &state);
-        self.update(of, |status| status.state = state);
+        self.update(of, |status| {
+            metric::partition_state(status.projection, status.build, of, &state);
+            status.state = state;
+        });
+    }
+
+    pub(crate) fn loaded(&self, of: TopicPartition, frontier: Offset) {
+        self.update(of, |status| (status.frontier, status.is_loaded) = (frontier, true));
+    }
+
+    /// Notes where the log ends, where that is known, and tells the lag.
+    pub(crate) fn measure(&self, of: TopicPartition, end: Option<Offset>) {
+        self.update(of, |status| {
+            status.end = end.unwrap_or(status.end).max(status.frontier + 1);
+            if status.is_loaded {
+                metric::lag(status, Timestamp::now());
+            }
+        });
     }
 
     pub(crate) fn update(&self, of: TopicPartition, change: impl FnOnce(&mut PartitionStatus)) {

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use hubbub_events::{Offset, Timestamp, TopicPartition};
+use hubbub_events::{Offset, TopicPartition};
 use hubbub_stream::Log;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{PartitionState, handle::Error, metric, status::Board};
+use crate::{PartitionState, handle::Error, status::Board};
 
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -27,9 +27,8 @@ pub(crate) async fn watch(board: Board, log: Arc<dyn Log>, stall_timeout: Durati
             let bounds = log.bounds(of).await;
             if let Ok(bounds) = &bounds {
                 status.end = bounds.end;
-                board.update(of, |kept| kept.end = bounds.end);
             }
-            metric::lag(&status, Timestamp::now());
+            board.measure(of, bounds.as_ref().ok().map(|bounds| bounds.end));
 
             let (frontier, stood) = seen.entry(of).or_insert((status.frontier, Duration::ZERO));
             let waits =
