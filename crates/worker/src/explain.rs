@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Halt,
+    Halt, HaltReason,
     batch::{Content, Item, message_of},
     gather,
 };
@@ -46,28 +46,33 @@ pub fn explain<P: Projection>(
     records: &[Record],
 ) -> Vec<(Offset, Explained)> {
     let mut tables = P::Tables::default();
+    let mut halted_at = None;
     let explained = records.iter().map(|record| {
-        let (outcome, changes) = match Item::<P>::decode(record.clone(), of, partitions) {
-            Ok(item) => fold::<P>(of, &item, &mut tables),
-            Err(halted) => {
-                let (_, Halt { reason, detail, .. }) = *halted;
-                (format!("halts the partition ({reason}): {detail}"), Vec::new())
-            }
+        let folded = match halted_at {
+            Some(at) => Err(format!("not folded: the partition stands before @{at}")),
+            None => fold_record::<P>(of, partitions, record, &mut tables).map_err(|halt| {
+                halted_at = Some(halt.at);
+                format!("halts the partition ({}): {}", halt.reason, halt.detail)
+            }),
         };
+        let (outcome, changes) = folded.unwrap_or_else(|outcome| (outcome, Vec::new()));
         let projection = P::NAME.to_owned();
         (record.offset, Explained { projection, outcome, changes })
     });
     explained.collect()
 }
 
-fn fold<P: Projection>(
+fn fold_record<P: Projection>(
     of: TopicPartition,
-    item: &Item<P>,
+    partitions: i32,
+    record: &Record,
     tables: &mut P::Tables,
-) -> (String, Vec<Changed>) {
+) -> Result<(String, Vec<Changed>), Halt> {
+    let item = Item::<P>::decode(record.clone(), of, partitions);
+    let item = item.map_err(|halted| halted.1)?;
     let event = match &item.content {
         Content::Event(event) => event,
-        Content::Dead(reason) => return (format!("dead letter: {reason}"), Vec::new()),
+        Content::Dead(reason) => return Ok((format!("dead letter: {reason}"), Vec::new())),
     };
     let at = of.at(item.offset());
     let outcome = loop {
@@ -80,15 +85,14 @@ fn fold<P: Projection>(
             }
             Ok(Err(Interrupt::Ahead | Interrupt::Reflected)) => break Outcome::Skipped,
             Err(panic) => {
-                // What it had put is not true.
-                gather::clear(tables);
-                return (message_of(panic.as_ref()), Vec::new());
+                let detail = message_of(panic.as_ref());
+                return Err(Halt { reason: HaltReason::Panic, at: item.offset(), detail });
             }
         }
     };
     let changes = gather::ask(tables, Changes(Vec::new())).0;
     gather::written(tables);
-    (told(outcome), changes)
+    Ok((told(outcome), changes))
 }
 
 fn told(outcome: Outcome) -> String {

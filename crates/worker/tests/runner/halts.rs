@@ -4,7 +4,7 @@ use hubbub_events::{DecodeError, Position, PostEvent, Topic};
 use hubbub_projections::{Interrupt, Likes, Outcome, Posts, Projection, likes};
 use hubbub_stream::Log;
 use hubbub_testkit::{memory_log::MemoryLog, memory_store::MemoryStore, model::Model};
-use hubbub_worker::{HaltReason, WorkerSettings};
+use hubbub_worker::{HaltReason, WorkerSettings, explain};
 
 use crate::{
     fragile::{Fragile, PANICS, SHATTERS},
@@ -38,6 +38,14 @@ async fn a_newer_event_halts_after_what_came_before_it_and_resuming_does_not_hel
     assert!(halt.detail.contains("schema 99"), "{}", halt.detail);
     assert_eq!(stored_frontier(&store, "likes", posts(0)), Some(1));
     model_before(&log, 0, 2).assert_likes(&store, 1);
+
+    // Nothing behind it is explained as if it were folded.
+    let explained = explain::<Likes>(posts(0), 2, &log.acknowledged(posts(0)));
+    let outcomes: Vec<_> = explained.iter().map(|(_, it)| it.outcome.as_str()).collect();
+    let [applied @ .., halts, behind] = &outcomes[..] else { panic!("{outcomes:?}") };
+    assert_eq!(*applied, ["applied", "applied"]);
+    assert!(halts.starts_with("halts the partition (newer-event)"), "{halts}");
+    assert_eq!(*behind, "not folded: the partition stands before @2");
 
     for round in 1..4 {
         assert_eq!(worker.handle.resume(Some(0), true).await, 1);
