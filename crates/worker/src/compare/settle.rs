@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Extent, Side};
 
-/// How long both builds may take to pass a record that one of them has, and a store to answer.
+/// How long a build may stand before a record that the other one has, and a store take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Between two tries of what was not answered.
@@ -65,8 +65,12 @@ impl<L: Store, R: Store> Settle<'_, L, R> {
             let end = patiently(|| async { self.log.bounds(*of).await.map_err(of_log) }).await?.end;
             goals.push((*of, offset.min(end - 1)));
         }
-        let deadline = Instant::now() + PATIENCE;
-        while let Some((of, goal)) = self.behind(&goals).await? {
+        let (mut last, mut deadline) = (None, Instant::now() + PATIENCE);
+        while let Some((of, goal, frontier)) = self.behind(&goals).await? {
+            // Whoever goes on is waited for, however long it takes.
+            if last.replace((of, frontier)) != Some((of, frontier)) {
+                deadline = Instant::now() + PATIENCE;
+            }
             if Instant::now() > deadline {
                 return Err(Error::Transient(format!(
                     "{} stands before offset {goal} of {of}, so its builds cannot be compared",
@@ -85,18 +89,18 @@ impl<L: Store, R: Store> Settle<'_, L, R> {
         Ok((left, right))
     }
 
-    /// A goal that one of the builds has not come to.
+    /// A goal that one of the builds has not come to, and where that stands.
     pub(super) async fn behind(
         &self,
         goals: &[(TopicPartition, Offset)],
-    ) -> Result<Option<(TopicPartition, Offset)>, Error> {
+    ) -> Result<Option<(TopicPartition, Offset, Offset)>, Error> {
         let (left, right) = self.frontiers().await?;
         for (of, goal) in goals {
             let [left, right] =
                 [&left, &right].map(|side| side.get(of).map_or(-1, |found| found.0));
             let frontier = left.min(right);
             if frontier < *goal && self.has_record(*of, frontier + 1, *goal).await? {
-                return Ok(Some((*of, *goal)));
+                return Ok(Some((*of, *goal, frontier)));
             }
         }
         Ok(None)
