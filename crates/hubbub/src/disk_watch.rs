@@ -27,7 +27,8 @@ impl DiskWatch {
     pub async fn until_mendable(&self) {
         let mut looks = interval(EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut was_sound, mut has_been_full) = (false, false);
+        // It may have started on a disk that is full by now.
+        let (mut was_sound, mut has_been_full) = (!self.is_broken().await, false);
         let mut is_told = false;
         loop {
             looks.tick().await;
