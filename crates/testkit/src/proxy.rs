@@ -1,6 +1,13 @@
 //! A bad network: a proxy between a program and a server that slows down, holds back and cuts what passes.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -34,7 +41,16 @@ pub struct Proxy {
     address: SocketAddr,
     way: watch::Sender<Way>,
     server: watch::Sender<Option<String>>,
+    met: Arc<Met>,
     accepting: AbortHandle,
+}
+
+/// What has met something else than an open way.
+#[derive(Debug, Default)]
+struct Met {
+    slowed: AtomicUsize,
+    held: AtomicUsize,
+    reset: AtomicUsize,
 }
 
 impl Proxy {
@@ -52,8 +68,10 @@ impl Proxy {
         let listener = bind().unwrap_or_else(|error| panic!("no port for a proxy: {error}"));
         let address = listener.local_addr().unwrap_or_else(|error| panic!("{error}"));
         let (way, server) = (watch::Sender::new(Way::Open), watch::Sender::new(None));
-        let accepting = tokio::spawn(accept(listener, way.clone(), server.clone()));
-        Self { address, way, server, accepting: accepting.abort_handle() }
+        let met = Arc::<Met>::default();
+        let accepting = accept(listener, way.clone(), server.clone(), Arc::clone(&met));
+        let accepting = tokio::spawn(accepting).abort_handle();
+        Self { address, way, server, met, accepting }
     }
 
     /// Where it is connected to, as `host:port`.
@@ -73,6 +91,13 @@ impl Proxy {
         self.server.send_replace(Some(server));
     }
 
+    /// What was slowed down or held back so far, in pieces, and reset, in connections.
+    #[must_use]
+    pub fn met(&self) -> [usize; 3] {
+        let Met { slowed, held, reset } = &*self.met;
+        [slowed, held, reset].map(|count| count.load(Ordering::Relaxed))
+    }
+
     /// Changes what happens to what passes, from now on.
     pub fn set(&self, way: Way) {
         self.way.send_replace(way);
@@ -90,9 +115,10 @@ async fn accept(
     listener: TcpListener,
     way: watch::Sender<Way>,
     server: watch::Sender<Option<String>>,
+    met: Arc<Met>,
 ) {
     while let Ok((client, _)) = listener.accept().await {
-        tokio::spawn(connect(client, way.subscribe(), server.subscribe()));
+        tokio::spawn(connect(client, way.subscribe(), server.subscribe(), Arc::clone(&met)));
     }
 }
 
@@ -100,6 +126,7 @@ async fn connect(
     client: TcpStream,
     mut way: watch::Receiver<Way>,
     mut server: watch::Receiver<Option<String>>,
+    met: Arc<Met>,
 ) {
     // What is closed with this sends a reset, in place of an orderly end.
     let _ = client.set_zero_linger();
@@ -114,9 +141,11 @@ async fn connect(
     let (from_server, to_server) = server.into_split();
     let (requests, answers) = (way.clone(), way.clone());
     tokio::select! {
-        () = forward(from_client, to_server, requests, Way::RequestsHeld) => {}
-        () = forward(from_server, to_client, answers, Way::AnswersHeld) => {}
-        _ = way.wait_for(|way| *way == Way::Reset) => {}
+        () = forward(from_client, to_server, requests, Way::RequestsHeld, &met) => {}
+        () = forward(from_server, to_client, answers, Way::AnswersHeld, &met) => {}
+        _ = way.wait_for(|way| *way == Way::Reset) => {
+            met.reset.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -125,16 +154,21 @@ async fn forward(
     mut to: OwnedWriteHalf,
     mut way: watch::Receiver<Way>,
     held: Way,
+    met: &Met,
 ) {
     let mut piece = vec![0; 64 << 10];
     loop {
         let Ok(length @ 1..) = from.read(&mut piece).await else {
             return;
         };
+        if *way.borrow() == held {
+            met.held.fetch_add(1, Ordering::Relaxed);
+        }
         let Ok(now) = way.wait_for(|way| *way != held).await.map(|way| *way) else {
             return;
         };
         if let Way::Slow(by) = now {
+            met.slowed.fetch_add(1, Ordering::Relaxed);
             sleep(by).await;
         }
         if to.write_all(&piece[..length]).await.is_err() {

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -17,10 +18,16 @@ use hubbub_testkit::{
 };
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::{
+    sync::{Mutex, MutexGuard, watch},
+    task::block_in_place,
+};
 
 /// A start that takes longer hangs.
 const START: Duration = Duration::from_secs(60);
+
+/// The partitions that are folded again from their beginning: a quarter of the four.
+const SAMPLE: &str = "0";
 
 /// One at a time: what is measured of one must not be the other's doing.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -29,6 +36,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 pub struct Hub {
     process: Process,
     operations: Operations,
+    operations_url: String,
     urls: watch::Sender<Option<(String, String)>>,
     door: Door,
     /// After the process, which is judged by its log as it is dropped.
@@ -60,8 +68,17 @@ impl Hub {
         let (urls, door) = Door::closed();
         let (operations, slowest_start) = (Operations::new([]), Duration::ZERO);
         let kills = 0;
-        let mut hub =
-            Self { process, operations, urls, door, ground, kills, slowest_start, _turn: turn };
+        let mut hub = Self {
+            process,
+            operations,
+            operations_url: String::new(),
+            urls,
+            door,
+            ground,
+            kills,
+            slowest_start,
+            _turn: turn,
+        };
         hub.open(Instant::now()).await;
         hub
     }
@@ -145,6 +162,16 @@ impl Hub {
         let total = said.check(&reader, pumps).await;
         let letters = self.get("/dead-letters").await.expect(200).json();
         assert_eq!(letters["items"], json!([]), "I9");
+        let status = self.get("/status").await.expect(200).json();
+        for of in status["partitions"].as_array().unwrap() {
+            let [frontier, end] = ["frontier", "end"].map(|name| of[name].as_i64().unwrap());
+            assert!(of["state"] == "running" && frontier == end - 1, "I7: {of}");
+        }
+        // I6: the tables, row by row, as they are folded from the log's beginning.
+        let verify = ["verify", "--partitions", SAMPLE, "--url", &self.operations_url];
+        let verify = Command::new(env!("CARGO_BIN_EXE_hubbub")).args(verify).output();
+        let verified = block_in_place(|| verify).unwrap();
+        assert!(verified.status.success(), "I6: {verified:?}");
         (total, healed)
     }
 
@@ -181,6 +208,7 @@ impl Hub {
         let urls = self.process.ready(START).await;
         self.slowest_start = self.slowest_start.max(started.elapsed());
         self.operations = Operations::new([&*urls.operations]);
+        self.operations_url = urls.operations;
         self.urls.send_replace(Some((urls.api.clone(), urls.api)));
     }
 }

@@ -30,10 +30,12 @@ async fn unready(hub: &Hub, words: &str) {
 }
 
 /// None where nobody may mount one: then a full disk is left to the errors that the log's own tests inject.
-#[expect(clippy::print_stderr, reason = "nothing is left out in silence")]
+#[expect(clippy::print_stdout, reason = "nothing is left out in silence")]
 async fn on_small_disk() -> Option<Hub> {
     if !SmallDisk::is_allowed() {
-        eprintln!("not run: mounting a small disk is not allowed here, as in most containers");
+        println!(
+            "chaos: | a full disk: **not run**, as nobody may mount a small one here | | | | | | | | |"
+        );
         return None;
     }
     Some(Hub::on_small_disk(SIZE_MIB, RESERVE_MIB).await)

@@ -1,6 +1,6 @@
 //! Kafka is killed, and frozen, in the middle of appends.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hubbub_testkit::{client::eventually, server::kafka};
 use tokio::time::sleep;
@@ -44,14 +44,19 @@ async fn a_broker_that_is_killed_loses_nothing() {
     told.report(format!("Kafka killed for {:?}", outage()), note);
 }
 
+/// A request that Kafka has taken and not answered is given up after 10 s.
+const UNKNOWN_AFTER: Duration = Duration::from_secs(13);
+
 /// What was sent may be stored or not: nobody is told what nobody knows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_freezes_leaves_outcomes_unknown_and_loses_nothing() {
     let (world, worker, load) = on_a_broker().await;
     let broker = world.servers.kafka.as_ref().unwrap();
     broker.freeze();
-    sleep(outage()).await;
+    let frozen = outage().max(UNKNOWN_AFTER);
+    sleep(frozen).await;
     broker.thaw();
     let told = world.judge(load, &[], &[&worker]).await;
-    told.report(format!("Kafka frozen for {:?}", outage()), "");
+    assert!(told.total.unknown > 0, "every request was answered");
+    told.report(format!("Kafka frozen for {frozen:?}"), "");
 }

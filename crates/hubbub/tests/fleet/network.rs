@@ -31,12 +31,15 @@ async fn behind(servers: impl FnOnce(Proxy) -> Servers) -> (World, Worker, Load)
 }
 
 /// All that can happen to the proxied server's connections, one after the other; what became of it.
-async fn suffer(world: &World, worker: Worker, mut load: Load) -> (String, Verdict) {
+async fn suffer(world: &World, worker: Worker, mut load: Load) -> (String, String, Verdict) {
     let proxy = world.servers.proxy.as_ref().unwrap();
     for (step, way) in [SLOW, Way::RequestsHeld, Way::AnswersHeld].into_iter().enumerate() {
+        let before = proxy.met();
         proxy.set(way);
         sleep(outage()).await;
         proxy.set(Way::Open);
+        let [slowed, held, _] = proxy.met();
+        assert!(slowed + held > before[0] + before[1], "nothing has met {way:?}");
         load.reaches((step + 2) * EVENTS / 8).await;
     }
     let mut ticks = interval(BETWEEN_RESETS);
@@ -46,12 +49,15 @@ async fn suffer(world: &World, worker: Worker, mut load: Load) -> (String, Verdi
         ticks.tick().await;
         proxy.set(Way::Open);
     }
+    let [slowed, held, reset] = proxy.met();
+    assert!(reset >= RESETS, "{reset} connections were reset");
     let told = world.judge(load, &[], &[&worker]).await;
     let each = outage();
     let faults = format!(
         "slow by 80 ms, cut one way and the other, each for {each:?}, and reset {RESETS} times"
     );
-    (faults, told)
+    let met = format!("{slowed} pieces slowed, {held} held back, {reset} connections reset");
+    (faults, met, told)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,8 +75,8 @@ async fn a_bad_network_to_kafka_loses_nothing() {
         }
     };
     let (world, worker, load) = behind(servers).await;
-    let (faults, told) = suffer(&world, worker, load).await;
-    told.report(format!("the network to Kafka {faults}"), "");
+    let (faults, met, told) = suffer(&world, worker, load).await;
+    told.report(format!("the network to Kafka {faults}"), met);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,8 +90,8 @@ async fn a_bad_network_to_cassandra_loses_nothing() {
         }
     };
     let (world, worker, load) = behind(servers).await;
-    let (faults, told) = suffer(&world, worker, load).await;
-    told.report(format!("the network to Cassandra {faults}"), "");
+    let (faults, met, told) = suffer(&world, worker, load).await;
+    told.report(format!("the network to Cassandra {faults}"), met);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -95,6 +101,6 @@ async fn a_bad_network_to_redis_is_not_noticed() {
         Servers { redis_address: Some(proxy.address()), proxy: Some(proxy), ..Servers::default() }
     };
     let (world, worker, load) = behind(servers).await;
-    let (faults, told) = suffer(&world, worker, load).await;
-    told.report(format!("the network to Redis {faults}"), "");
+    let (faults, met, told) = suffer(&world, worker, load).await;
+    told.report(format!("the network to Redis {faults}"), met);
 }

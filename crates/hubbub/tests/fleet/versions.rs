@@ -42,17 +42,24 @@ async fn halted(worker: &Worker, partition: i32, offset: i64) {
         if (status, said) == (503, 3) { Ok(()) } else { Err(format!("{status}: {causes:?}")) }
     })
     .await;
-    let metrics = worker.metrics().await;
-    for projection in PROJECTIONS.split(',') {
-        let state = |of: i32| {
-            let of = of.to_string();
-            let labels = [("projection", projection), ("partition", of.as_str())];
-            metrics.sum("hubbub_partition_state", &labels)
-        };
-        for of in 0..PARTITIONS {
-            let (expected, state) = (if of == partition { 3.0 } else { 1.0 }, state(of));
-            assert!((state - expected).abs() < 0.1, "{projection} in {of} has state {state}");
+    // Others may still be opened.
+    eventually(PATIENCE, || async {
+        let metrics = worker.metrics().await;
+        for (projection, of) in
+            PROJECTIONS.split(',').flat_map(|it| (0..PARTITIONS).map(move |of| (it, of)))
+        {
+            let number = of.to_string();
+            let labels = [("projection", projection), ("partition", number.as_str())];
+            let state = metrics.sum("hubbub_partition_state", &labels);
+            let expected = if of == partition { 3.0 } else { 1.0 };
+            if (state - expected).abs() > 0.1 {
+                return Err(format!("{projection} in {of} has state {state}"));
+            }
         }
+        Ok(())
+    })
+    .await;
+    for projection in PROJECTIONS.split(',') {
         let status = worker.partition(projection, partition).await.unwrap();
         assert_eq!((&status["state"], &status["frontier"]), (&json!("halted"), &json!(offset - 1)));
     }
