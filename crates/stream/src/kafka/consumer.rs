@@ -7,15 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hubbub_events::{Offset, Topic, TopicPartition};
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::config::ClientConfig;
 use tokio::sync::watch;
 
 use super::channel::{Channel, Command, Delivery, Event};
 use super::client;
 use super::member::Member;
-use super::membership::Membership;
 use super::reader::Readers;
 use crate::{Consumer, Error, Polled};
 
@@ -54,15 +51,11 @@ impl KafkaConsumer {
         name: &str,
         readers: Arc<Readers>,
     ) -> Result<Self, Error> {
-        let failed = |error: KafkaError| client::error("joining the group", &error);
         let channel = Arc::new(Channel::default());
-        let mut consumer =
-            BaseConsumer::from_config_and_context(config, Membership::default()).map_err(failed)?;
-        let woken = Arc::clone(&channel);
-        consumer.set_nonempty_callback(move || woken.wake());
-        consumer.subscribe(&[name]).map_err(failed)?;
         let (leaving, left) = watch::channel(());
-        let member = Member::new(consumer, Arc::clone(&channel), readers, topic, name.to_owned());
+        let member =
+            Member::join(config.clone(), Arc::clone(&channel), readers, topic, name.to_owned())
+                .map_err(|error| client::error("joining the group", &error))?;
         let thread = move || {
             member.run();
             drop(leaving);

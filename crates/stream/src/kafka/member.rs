@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hubbub_events::{Offset, Topic};
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message;
@@ -31,6 +32,7 @@ const COMMIT_EVERY: Duration = Duration::from_secs(1);
 
 /// A member of a group, as its thread keeps it.
 pub(super) struct Member {
+    config: ClientConfig,
     consumer: BaseConsumer<Membership>,
     channel: Arc<Channel>,
     readers: Arc<Readers>,
@@ -39,6 +41,8 @@ pub(super) struct Member {
     owned: BTreeMap<i32, Owned>,
     /// Revocations that the owner has not yet wholly let go of.
     revoked: Vec<Revocation>,
+    /// Set when the group has given its partitions away, until it joins anew.
+    is_out: bool,
     commits: BTreeMap<i32, Offset>,
     committed_at: Instant,
     /// Set when nothing more can come.
@@ -70,26 +74,43 @@ struct Revocation {
     kept: BTreeSet<i32>,
 }
 
+/// A client that asks to be a member.
+fn subscribed(
+    config: &ClientConfig,
+    name: &str,
+    channel: &Arc<Channel>,
+) -> KafkaResult<BaseConsumer<Membership>> {
+    let mut consumer: BaseConsumer<_> =
+        BaseConsumer::from_config_and_context(config, Membership::default())?;
+    let woken = Arc::clone(channel);
+    consumer.set_nonempty_callback(move || woken.wake());
+    consumer.subscribe(&[name])?;
+    Ok(consumer)
+}
+
 impl Member {
-    pub fn new(
-        consumer: BaseConsumer<Membership>,
+    /// Becomes a member, to which nothing is assigned yet.
+    pub fn join(
+        config: ClientConfig,
         channel: Arc<Channel>,
         readers: Arc<Readers>,
         topic: Topic,
         name: String,
-    ) -> Self {
-        Self {
-            consumer,
+    ) -> KafkaResult<Self> {
+        Ok(Self {
+            consumer: subscribed(&config, &name, &channel)?,
+            config,
             channel,
             readers,
             topic,
             name,
             owned: BTreeMap::new(),
             revoked: Vec::new(),
+            is_out: false,
             commits: BTreeMap::new(),
             committed_at: Instant::now(),
             has_ended: false,
-        }
+        })
     }
 
     /// Runs until the owner goes, or nothing more can come.
@@ -179,7 +200,9 @@ impl Member {
             // Where it could not read on, the client has stopped fetching for good: the
             // partition is assigned anew, which is between this member and its client. An
             // answer that the group waits for must not be taken for it.
-            Err(KafkaError::OffsetFetch(RDKafkaErrorCode::State)) if self.revoked.is_empty() => {
+            Err(KafkaError::OffsetFetch(RDKafkaErrorCode::State))
+                if self.revoked.is_empty() && !self.consumer.assignment_lost() =>
+            {
                 self.consumer.incremental_unassign(&self.list([partition]))?;
                 self.consumer.incremental_assign(&self.list_at(partition, from)?)
             }

@@ -1,9 +1,11 @@
 //! What the group decides about its member, and what the member answers.
 
+use std::{mem, thread};
+
 use rdkafka::Offset as At;
 use rdkafka::consumer::Consumer as _;
 
-use super::{Event, Member, Owned, Revocation, State};
+use super::{Event, Member, Owned, Revocation, State, subscribed};
 use crate::kafka::client;
 use crate::kafka::membership::Change;
 
@@ -40,7 +42,13 @@ impl Member {
     fn give_up(&mut self, partitions: Vec<i32>, are_lost: bool) {
         if are_lost {
             tracing::warn!(topic = self.name, ?partitions, "the group gave partitions away");
+            self.is_out = true;
         }
+        // Who is put out has nothing any more.
+        let partitions = match are_lost {
+            true => self.owned.keys().copied().collect(),
+            false => partitions,
+        };
         for partition in &partitions {
             self.owned.remove(partition);
         }
@@ -59,6 +67,12 @@ impl Member {
         if self.revoked.iter().all(|revocation| !revocation.kept.is_empty()) {
             return;
         }
+        if self.is_out {
+            if self.revoked.iter().all(|revocation| revocation.kept.is_empty()) {
+                self.join_anew();
+            }
+            return;
+        }
         self.commit();
         let (released, kept) = std::mem::take(&mut self.revoked)
             .into_iter()
@@ -69,6 +83,27 @@ impl Member {
             if let Err(error) = self.consumer.incremental_unassign(&self.list(partitions)) {
                 tracing::warn!(topic = self.name, %error, "letting go of partitions failed");
             }
+        }
+    }
+
+    /// A client that was put out of the group may answer what the group has forgotten, and wait for ever: it is replaced.
+    /// Its owner has let go of everything.
+    fn join_anew(&mut self) {
+        let revoked = mem::take(&mut self.revoked);
+        match subscribed(&self.config, &self.name, &self.channel) {
+            Ok(client) => {
+                let old = mem::replace(&mut self.consumer, client);
+                old.context().leave();
+                self.is_out = false;
+                self.commits.clear();
+                let revoked = self.list(revoked.into_iter().flat_map(|it| it.partitions));
+                // To end one takes a while, where the broker does not answer; and its answer first.
+                thread::spawn(move || {
+                    let answered = old.incremental_unassign(&revoked);
+                    tracing::debug!(?answered, "a client that was put out of its group ends");
+                });
+            }
+            Err(error) => self.end(client::error("joining the group anew", &error)),
         }
     }
 
