@@ -1,5 +1,6 @@
 //! What is said of a record when the broker fails, and of a log that lost some.
 
+use std::iter;
 use std::time::{Duration, Instant};
 
 use hubbub_events::{Offset, Topic};
@@ -10,7 +11,7 @@ use hubbub_stream::{
 use hubbub_testkit::log_conformance::{append, assert_same, posts, record, records};
 use rdkafka::admin::AdminOptions;
 use rdkafka::{Offset as At, TopicPartitionList};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::support::{DEADLINE, OwnTopics, settings};
 use hubbub_testkit::server::{Server, kafka};
@@ -139,6 +140,23 @@ async fn a_record_that_is_too_large_is_refused_alone() {
     assert!(matches!(&fates[1], Err(AppendError::TooLarge(why)) if why.contains("5000005")));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_broker_does_not_take_is_too_large_too() {
+    let own = OwnTopics::new().await;
+    let log = own.open().await;
+    // No codec makes it smaller.
+    let noise = iter::successors(Some(1_u32), |last| {
+        let mixed = last ^ (last << 13);
+        let mixed = mixed ^ (mixed >> 17);
+        Some(mixed ^ (mixed << 5))
+    });
+    let noise = noise.take(3_000_000).map(|number| number as u8);
+    let large = NewRecord { value: noise.collect(), ..record(posts(0), 0) };
+    let fates = timeout(DEADLINE, log.append(vec![large])).await.unwrap();
+    assert!(matches!(&fates[..], [Err(AppendError::TooLarge(_))]), "{fates:?}");
+    append(&log, &[record(posts(0), 1)]).await;
+}
+
 /// A consumer of all partitions, whose owner starts none.
 async fn assigned(log: &KafkaLog, group: &str) -> Box<dyn Consumer> {
     let mut consumer = log.consume(group, Topic::Posts).await.unwrap();
@@ -155,6 +173,35 @@ async fn assigned(log: &KafkaLog, group: &str) -> Box<dyn Consumer> {
 /// The next thing that a consumer is told.
 async fn poll(consumer: &mut dyn Consumer) -> Result<Polled, Error> {
     timeout(DEADLINE, consumer.poll()).await.expect("a poll ends")
+}
+
+/// Longer than a group waits for its members.
+const PUT_OUT_AFTER: Duration = Duration::from_secs(13);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_put_out_of_the_group_is_a_member_again_soon() {
+    let broker = kafka::start();
+    let log = open(&broker, &own(&broker)).await;
+    let mut consumer = assigned(&log, "g").await;
+    consumer.start(posts(0), 0).unwrap();
+    for round in 0..2 {
+        broker.freeze();
+        sleep(PUT_OUT_AFTER).await;
+        broker.thaw();
+        until_ready(&log, true).await;
+        append(&log, &records(posts(0), round..round + 1)).await;
+        loop {
+            match poll(&mut *consumer).await.unwrap() {
+                Polled::Revoked(revoked) => consumer.release(&revoked),
+                Polled::Assigned(assigned) if assigned.contains(&posts(0)) => {
+                    consumer.start(posts(0), round as Offset).unwrap();
+                }
+                Polled::Assigned(_) => {}
+                Polled::Records(_, read) => break assert_eq!(read[0].offset, round as Offset),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
