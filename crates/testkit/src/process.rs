@@ -191,10 +191,23 @@ impl Drop for Process {
         // It may have ended, which is what is wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if !thread::panicking() {
-            self.assert_sound(peak);
+        match thread::panicking() {
+            // So that whoever reads the failure sees the other side of it.
+            true => tell(&last_lines(&self.output())),
+            false => self.assert_sound(peak),
         }
     }
+}
+
+#[expect(clippy::print_stderr, reason = "it is shown with the failure of the test")]
+fn tell(lines: &str) {
+    eprintln!("what it said last:\n{lines}");
+}
+
+fn last_lines(output: &str) -> String {
+    const LINES: usize = 50;
+    let lines: Vec<_> = output.lines().collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
 /// A process that ends with the tests that share it, however these end, and takes its folder along. (Statics are never
