@@ -199,12 +199,14 @@ impl Writer {
     ) -> Result<(), Violation> {
         let client = self.door.client().await;
         let history = &self.histories[post];
-        // Twice, as what was seen once must be seen again.
+        // And again by the token of that read: what was seen once must be seen from then on.
+        let mut seen = edited.clone();
         for _ in 0..2 {
-            let read = client.get(&format!("/posts/{}", history.id)).after(edited).wait(2);
+            let read = client.get(&format!("/posts/{}", history.id)).after(&seen).wait(2);
             match read.attempt().await {
                 Ok(read) if read.status != 503 => {
-                    history.check_own_write(text, &read.expect(200).json())?;
+                    seen = read.expect(200);
+                    history.check_own_write(text, &seen.json())?;
                     self.reads += 1;
                 }
                 _ => break,
