@@ -146,7 +146,9 @@ fn what_is_stored_twice_is_seen_in_the_list() {
 
 #[tokio::test]
 async fn a_read_behind_its_token_is_seen() {
-    let stale = get(async || Json(json!({"content": "one", "version": 1})));
+    let stale = get(async || {
+        ([("consistency-token", "token")], Json(json!({"content": "one", "version": 1})))
+    });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().route("/api/v1/posts/p", stale);
