@@ -352,12 +352,7 @@ impl<P: Projection, S: Store> Lane<P, S> {
             let mut failed = None;
             let mut results = results.into_iter();
             letters.retain_mut(|letter| match results.next() {
-                Some(Err(AppendError::TooLarge(why))) => {
-                    if !cut(letter) {
-                        failed = Some(AppendError::TooLarge(why));
-                    }
-                    true
-                }
+                Some(Err(AppendError::TooLarge(_))) if cut(letter) => true,
                 Some(Err(error)) => {
                     failed = Some(error);
                     true

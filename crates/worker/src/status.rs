@@ -130,7 +130,7 @@ impl Board {
     /// Notes where the log ends, where that is known, and tells the lag.
     pub(crate) fn measure(&self, of: TopicPartition, end: Option<Offset>) {
         self.update(of, |status| {
-            status.end = end.unwrap_or(status.end).max(status.frontier + 1);
+            status.end = end.unwrap_or(status.end);
             if status.is_loaded {
                 metric::lag(status, Timestamp::now());
             }

@@ -169,8 +169,8 @@ impl Hub {
         }
         // I6: the tables, row by row, as they are folded from the log's beginning.
         let verify = ["verify", "--partitions", SAMPLE, "--url", &self.operations_url];
-        let verify = Command::new(env!("CARGO_BIN_EXE_hubbub")).args(verify).output();
-        let verified = block_in_place(|| verify).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
+        let verified = block_in_place(|| command.args(verify).output()).unwrap();
         assert!(verified.status.success(), "I6: {verified:?}");
         (total, healed)
     }

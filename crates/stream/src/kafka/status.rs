@@ -8,9 +8,9 @@ use crate::AppendError;
 
 /// What a failed delivery says to whoever appended the record.
 pub(super) fn refusal(error: &KafkaError, message: &BorrowedMessage<'_>) -> AppendError {
-    let text =
-        error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
-    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
+    let code = error.rdkafka_error_code();
+    let text = code.map_or_else(|| error.to_string(), |code| code.to_string());
+    if code == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
         return AppendError::TooLarge(text);
     }
     match status(message) {

@@ -39,16 +39,13 @@ impl Member {
         }
     }
 
-    fn give_up(&mut self, partitions: Vec<i32>, are_lost: bool) {
+    fn give_up(&mut self, mut partitions: Vec<i32>, are_lost: bool) {
         if are_lost {
             tracing::warn!(topic = self.name, ?partitions, "the group gave partitions away");
+            // Who is put out has nothing any more.
             self.is_out = true;
+            partitions = self.owned.keys().copied().collect();
         }
-        // Who is put out has nothing any more.
-        let partitions = match are_lost {
-            true => self.owned.keys().copied().collect(),
-            false => partitions,
-        };
         for partition in &partitions {
             self.owned.remove(partition);
         }
@@ -74,7 +71,7 @@ impl Member {
             return;
         }
         self.commit();
-        let (released, kept) = std::mem::take(&mut self.revoked)
+        let (released, kept) = mem::take(&mut self.revoked)
             .into_iter()
             .partition::<Vec<_>, _>(|revocation| revocation.kept.is_empty());
         self.revoked = kept;
@@ -89,22 +86,21 @@ impl Member {
     /// A client that was put out of the group may answer what the group has forgotten, and wait for ever: it is replaced.
     /// Its owner has let go of everything.
     fn join_anew(&mut self) {
-        let revoked = mem::take(&mut self.revoked);
-        match subscribed(&self.config, &self.name, &self.channel) {
-            Ok(client) => {
-                let old = mem::replace(&mut self.consumer, client);
-                old.context().leave();
-                self.is_out = false;
-                self.commits.clear();
-                let revoked = self.list(revoked.into_iter().flat_map(|it| it.partitions));
-                // To end one takes a while, where the broker does not answer; and its answer first.
-                thread::spawn(move || {
-                    let answered = old.incremental_unassign(&revoked);
-                    tracing::debug!(?answered, "a client that was put out of its group ends");
-                });
-            }
-            Err(error) => self.end(client::error("joining the group anew", &error)),
-        }
+        let client = match subscribed(&self.config, &self.name, &self.channel) {
+            Ok(client) => client,
+            Err(error) => return self.end(client::error("joining the group anew", &error)),
+        };
+        let old = mem::replace(&mut self.consumer, client);
+        old.context().leave();
+        self.is_out = false;
+        self.commits.clear();
+        let revoked = mem::take(&mut self.revoked).into_iter().flat_map(|it| it.partitions);
+        let revoked = self.list(revoked);
+        // It is ended once it has its answer, which takes a while where the broker is away.
+        thread::spawn(move || {
+            let answered = old.incremental_unassign(&revoked);
+            tracing::debug!(?answered, "a client that was put out of its group ends");
+        });
     }
 
     /// Leaves the group, so that others have its partitions at once.
@@ -121,7 +117,7 @@ impl Member {
             Change::Assigned(partitions) => (true, partitions),
             Change::Revoked { partitions, .. } => (false, partitions),
         });
-        let revoked = std::mem::take(&mut self.revoked).into_iter();
+        let revoked = mem::take(&mut self.revoked).into_iter();
         let revoked = revoked.map(|revocation| (false, revocation.partitions));
         for (is_assignment, partitions) in revoked.chain(unanswered) {
             let list = self.list(partitions);
