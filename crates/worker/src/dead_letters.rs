@@ -12,20 +12,23 @@ use hubbub_stream::{NewRecord, Record};
 /// log did not take all of the record.
 pub const HEADER_PREFIX: &str = "hubbub-";
 
-/// What of a record's value is kept where the log does not take all of it again, in bytes: more than any event has.
+/// What of a record's key and of its value is kept where the log does not take all of it again, in bytes: more than any
+/// event has.
 const KEPT_BYTES: usize = 256 * 1024;
 
-/// Makes a letter smaller that the log did not take: what is left of its value, and its story, in which the size that it had
-/// is told. `false` where it is small already.
+/// Makes a letter smaller that the log did not take: what is left of its key and value, and its story, in which the size that
+/// it had is told. `false` where it is small already.
 pub(crate) fn cut(letter: &mut NewRecord) -> bool {
-    let bytes = letter.value.len();
+    let [key, value] = [letter.key.len(), letter.value.len()];
     let is_story = |name: &str| name.starts_with(HEADER_PREFIX);
-    if bytes <= KEPT_BYTES && letter.headers.iter().all(|(name, _)| is_story(name)) {
+    let is_small = key.max(value) <= KEPT_BYTES;
+    if is_small && letter.headers.iter().all(|(name, _)| is_story(name)) {
         return false;
     }
+    letter.key.truncate(KEPT_BYTES);
     letter.value.truncate(KEPT_BYTES);
     letter.headers.retain(|(name, _)| is_story(name));
-    let cut = format!("{bytes} bytes, and headers of its own");
+    let cut = format!("a key of {key} bytes, a value of {value}, and headers of its own");
     letter.headers.push((format!("{HEADER_PREFIX}cut-from").into(), cut.into()));
     true
 }

@@ -2,7 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hubbub_events::{Offset, TopicPartition};
+use bytesize::ByteSize;
+use hubbub_events::TopicPartition;
 use hubbub_projections::{Interrupt, Mode, Outcome, Projection, View};
 use hubbub_stream::Record;
 use hubbub_tables::{Reason, Table};
@@ -14,6 +15,9 @@ use crate::{
     batch::{Content, Item, message_of},
     gather,
 };
+
+/// What the rows of a key may take of memory, in bytes: those of some hundred thousand events.
+const ROWS_BYTES: usize = 32 << 20;
 
 /// What one record came to in one projection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,28 +42,47 @@ pub struct Changed {
     pub holds: Value,
 }
 
-/// What each of some records came to, which are all that a key has in its partition.
-#[must_use]
-pub fn explain<P: Projection>(
+/// Folds the records of one key, which are all in one partition, by themselves.
+#[derive(Debug)]
+pub struct Explainer<P: Projection> {
     of: TopicPartition,
     partitions: i32,
-    records: &[Record],
-) -> Vec<(Offset, Explained)> {
-    let mut tables = P::Tables::default();
-    let mut halted_at = None;
-    let explained = records.iter().map(|record| {
-        let folded = match halted_at {
-            Some(at) => Err(format!("not folded: the partition stands before @{at}")),
-            None => fold_record::<P>(of, partitions, record, &mut tables).map_err(|halt| {
-                halted_at = Some(halt.at);
-                format!("halts the partition ({}): {}", halt.reason, halt.detail)
-            }),
+    tables: P::Tables,
+    /// Why nothing more is folded.
+    ended: Option<String>,
+}
+
+impl<P: Projection> Explainer<P> {
+    /// One of a key in this partition, of so many of the topic.
+    #[must_use]
+    pub fn new(of: TopicPartition, partitions: i32) -> Self {
+        Self { of, partitions, tables: P::Tables::default(), ended: None }
+    }
+
+    /// What the key's next record comes to.
+    pub fn explain(&mut self, record: &Record) -> Explained {
+        let (outcome, changes) = match &self.ended {
+            Some(why) => (format!("not folded: {why}"), Vec::new()),
+            None => self.fold(record),
         };
-        let (outcome, changes) = folded.unwrap_or_else(|outcome| (outcome, Vec::new()));
-        let projection = P::NAME.to_owned();
-        (record.offset, Explained { projection, outcome, changes })
-    });
-    explained.collect()
+        Explained { projection: P::NAME.to_owned(), outcome, changes }
+    }
+
+    fn fold(&mut self, record: &Record) -> (String, Vec<Changed>) {
+        match fold_record::<P>(self.of, self.partitions, record, &mut self.tables) {
+            Ok(told) => {
+                if gather::weight(&mut self.tables) > ROWS_BYTES {
+                    let limit = ByteSize(ROWS_BYTES as u64);
+                    self.ended = Some(format!("what is before it takes more than {limit}"));
+                }
+                told
+            }
+            Err(halt) => {
+                self.ended = Some(format!("the partition stands before @{}", halt.at));
+                (format!("halts the partition ({}): {}", halt.reason, halt.detail), Vec::new())
+            }
+        }
+    }
 }
 
 fn fold_record<P: Projection>(

@@ -32,7 +32,7 @@ pub use attempts::Turn;
 pub use builds::{BuildSpec, BuildsError};
 pub use compare::{Compared, Difference, DifferingRange, Extent, Side, compare};
 pub use dead_letters::{HEADER_PREFIX, LIMIT_PERCENT, WINDOW_RECORDS};
-pub use explain::{Changed, Explained, explain};
+pub use explain::{Changed, Explained, Explainer};
 pub use halt::{Halt, HaltReason};
 pub use handle::{Error, Handle, Observer, Parts, Report, spawn};
 pub use settings::WorkerSettings;

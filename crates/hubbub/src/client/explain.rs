@@ -28,9 +28,13 @@ impl Client {
             path.extend(["explain", "posts", id]);
         }
         let request = self.http.get(url).timeout(TIMEOUT);
-        let Explanation { post_id, partition, events, copies } = self.send(request).await?;
+        let Explanation { post_id, partition, earlier, events, copies } =
+            self.send(request).await?;
         let mut out = io::stdout().lock();
         writeln!(out, "{post_id} in {partition}")?;
+        if earlier > 0 {
+            writeln!(out, "\n{earlier} earlier events, which are folded but not told")?;
+        }
         let mut held = Held::new();
         events.iter().try_for_each(|event| tell_event(&mut out, event, &mut held))?;
         writeln!(out, "\nwhat is read")?;

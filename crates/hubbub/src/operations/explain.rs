@@ -1,7 +1,7 @@
 //! `GET /explain/posts/{id}`: which events made a post what it is, and how old each copy of it
 //! is.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use axum::extract::State;
 use hubbub_events::{Offset, Topic, TopicPartition, partition_of};
@@ -11,7 +11,7 @@ use hubbub_store::{Engine, Error, RedisCache, Store, load_frontiers};
 use hubbub_stream::{Log, Record};
 use hubbub_tables::{Build, PostAnalysis, PostLikes, Posts, Stored, Table};
 use hubbub_web::{Json, NoQuery, Path, Problem, ProblemType};
-use hubbub_worker::{Explained, explain};
+use hubbub_worker::{Explained, Explainer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ use crate::{reading::live_build, settings::ProjectionName};
 
 /// Read from the log at a time, in bytes.
 const PAGE: usize = 1 << 20;
+/// What is told of the events, in bytes of the log: what they changed takes several times as much.
+const TOLD: usize = 1 << 20;
 
 /// What is kept in front of the tables in this process.
 #[derive(Clone)]
@@ -42,7 +44,9 @@ pub struct Explanation {
     pub post_id: String,
     /// The partition of the log that its events are in.
     pub partition: String,
-    /// All events about it, in their order.
+    /// How many events about it are before those that are told.
+    pub earlier: u64,
+    /// The last events about it, in their order: all of them, up to a MiB.
     pub events: Vec<ExplainedEvent>,
     /// What is read of it, in each tier that this process has.
     pub copies: Vec<Copied>,
@@ -94,48 +98,33 @@ pub(super) async fn post(
     let partitions = log.partitions(Topic::Posts);
     let of =
         TopicPartition { topic: Topic::Posts, partition: partition_of(id.as_bytes(), partitions) };
-    let (records, end) = records_of(log, of, &id).await?;
-    let mut made: BTreeMap<Offset, Vec<Explained>> = BTreeMap::new();
-    for (offset, explained) in [
-        explain::<PostsFold>(of, partitions, &records),
-        explain::<Analysis>(of, partitions, &records),
-        explain::<Likes>(of, partitions, &records),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        made.entry(offset).or_default().push(explained);
-    }
-    let events = records.iter().map(|record| ExplainedEvent {
-        offset: record.offset,
-        time: record.time.to_string(),
-        says: Decoded::of(&record.value),
-        projections: made.remove(&record.offset).unwrap_or_default(),
-    });
-    let events: Vec<_> = events.collect();
+    let (events, end) = events_of(log, of, &id).await?;
     let copies = match &parts.store {
         Some(store) => Tiers { store, caches: &parts.caches, of, end, id: &id }.copies().await,
         None => Ok(Vec::new()),
     };
     let copies = copies.map_err(|error| store_problem(&error))?;
-    if events.is_empty() && copies.iter().all(|copy| copy.reflects.is_none()) {
+    let Events { told: events, earlier, .. } = events;
+    if earlier == 0 && events.is_empty() && copies.iter().all(|copy| copy.reflects.is_none()) {
         let detail = format!("no event in {of} is about {id:?}");
         return Err(Problem::new(ProblemType::NotFound, detail));
     }
-    Ok(Json(Explanation { post_id: id, partition: of.to_string(), events, copies }))
+    let events = events.into_iter().map(|(_, event)| event).collect();
+    Ok(Json(Explanation { post_id: id, partition: of.to_string(), earlier, events, copies }))
 }
 
-/// The records about a post, and the end of the partition. The whole of it is read: the log
+/// The events about a post, and the end of the partition. The whole of it is read: the log
 /// alone has the last word.
-async fn records_of(
+async fn events_of(
     log: &dyn Log,
     of: TopicPartition,
     id: &str,
-) -> Result<(Vec<Record>, Offset), Problem> {
+) -> Result<(Events, Offset), Problem> {
     let unreadable =
         |error: hubbub_stream::Error| Problem::new(ProblemType::LogUnavailable, error.to_string());
     let bounds = log.bounds(of).await.map_err(unreadable)?;
-    let mut records = Vec::new();
+    let mut folds = Folds::new(of, log.partitions(of.topic));
+    let mut events = Events::default();
     let mut next = bounds.start;
     while next < bounds.end {
         let page = log.read(of, next, PAGE).await.map_err(unreadable)?;
@@ -143,9 +132,63 @@ async fn records_of(
             break;
         };
         next = last.offset + 1;
-        records.extend(page.into_iter().filter(|record| record.key == id.as_bytes()));
+        for record in page.iter().filter(|record| record.key == id.as_bytes()) {
+            events.add(record.weight(), folds.explain(record));
+        }
     }
-    Ok((records, bounds.end))
+    Ok((events, bounds.end))
+}
+
+/// The last events about a post, with their weights.
+#[derive(Default)]
+struct Events {
+    told: VecDeque<(usize, ExplainedEvent)>,
+    weight: usize,
+    /// Those before them.
+    earlier: u64,
+}
+
+impl Events {
+    fn add(&mut self, weight: usize, event: ExplainedEvent) {
+        self.told.push_back((weight, event));
+        self.weight += weight;
+        while self.weight > TOLD
+            && let Some((weight, _)) = self.told.pop_front()
+        {
+            self.weight -= weight;
+            self.earlier += 1;
+        }
+    }
+}
+
+/// Every projection of a post's events.
+struct Folds {
+    posts: Explainer<PostsFold>,
+    analysis: Explainer<Analysis>,
+    likes: Explainer<Likes>,
+}
+
+impl Folds {
+    fn new(of: TopicPartition, partitions: i32) -> Self {
+        Self {
+            posts: Explainer::new(of, partitions),
+            analysis: Explainer::new(of, partitions),
+            likes: Explainer::new(of, partitions),
+        }
+    }
+
+    fn explain(&mut self, record: &Record) -> ExplainedEvent {
+        ExplainedEvent {
+            offset: record.offset,
+            time: record.time.to_string(),
+            says: Decoded::of(&record.value),
+            projections: vec![
+                self.posts.explain(record),
+                self.analysis.explain(record),
+                self.likes.explain(record),
+            ],
+        }
+    }
 }
 
 /// Where a post is read from.

@@ -175,3 +175,36 @@ async fn the_command_prints_events_rules_and_copies() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn of_a_long_story_its_end_is_told() {
+    let hub = hub().await;
+    let author = unique("author");
+    let post = json!({"user_id": author, "content": "The beginning"});
+    let id = written(&hub, post).await.id;
+    let edits = 20;
+    for number in 1..=edits {
+        // More than a MiB, all together.
+        let content = format!("{number} {}", "a".repeat(60_000));
+        let edit = json!({"user_id": author, "content": content});
+        let edit = hub.patch(&format!("/posts/{id}"), &edit).wait(10);
+        edit.await.expect(200);
+    }
+    for answer in operations().await.get(&format!("/explain/posts/{id}")).await {
+        let told = answer.expect(200).json();
+        let events = told["events"].as_array().unwrap();
+        let earlier = told["earlier"].as_u64().unwrap() as usize;
+        assert_eq!(earlier + events.len(), edits + 1, "{earlier} earlier");
+        assert!(earlier > 1, "{earlier} earlier");
+        // What came before is folded all the same.
+        let last = &events.last().unwrap()["projections"][0];
+        let head = last["changes"].as_array().unwrap().iter().find(|row| row["table"] == "posts");
+        assert_eq!(head.unwrap()["holds"]["version"], edits + 1);
+    }
+    for url in operations_urls().await {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
+        let output = command.args(["explain", "post", &id, "--url", url]).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(printed.contains(" earlier events, which are folded but not told\n"), "{printed}");
+    }
+}

@@ -111,11 +111,11 @@ async fn a_log_that_takes_no_letters_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn what_the_log_does_not_take_whole_is_buried_in_part() {
     let (log, store) = (MemoryLog::new("memory", 1), MemoryStore::new());
-    let mut large = story::raw(b"p", &[7; 1 << 20], 1);
+    let mut large = story::raw(&[b'p'; 1 << 20], &[7; 1 << 20], 1);
     large.headers = vec![("foreign".into(), vec![7; 1 << 20].into())];
     log.put(large);
     log.put(story::raw(b"p", b"no event", 1));
-    let too_large = AppendError::TooLarge("two megabytes".to_owned());
+    let too_large = AppendError::TooLarge("three megabytes".to_owned());
     log.inject([Some(Fault::Refused(too_large))]);
     let worker = start::<Likes>(&log, &store, settings());
     worker.until_done(&log).await;
@@ -123,12 +123,12 @@ async fn what_the_log_does_not_take_whole_is_buried_in_part() {
     let [cut] = &letters.iter().filter(|it| it.value.len() > 100).collect::<Vec<_>>()[..] else {
         panic!("{} letters", letters.len())
     };
-    assert_eq!((letters.len(), cut.value.len()), (2, 256 << 10));
+    assert_eq!((letters.len(), cut.key.len(), cut.value.len()), (2, 256 << 10, 256 << 10));
     assert!(cut.headers.iter().all(|(name, _)| name.starts_with(HEADER_PREFIX)));
     let story = story_of(cut);
     assert_eq!(
         (&*story["source-offset"], &*story["cut-from"]),
-        ("0", "1048576 bytes, and headers of its own")
+        ("0", "a key of 1048576 bytes, a value of 1048576, and headers of its own")
     );
 }
 

@@ -4,7 +4,7 @@ use hubbub_events::{DecodeError, Position, PostEvent, Topic};
 use hubbub_projections::{Interrupt, Likes, Outcome, Posts, Projection, likes};
 use hubbub_stream::Log;
 use hubbub_testkit::{memory_log::MemoryLog, memory_store::MemoryStore, model::Model};
-use hubbub_worker::{HaltReason, WorkerSettings, explain};
+use hubbub_worker::{Explainer, HaltReason, WorkerSettings};
 
 use crate::{
     fragile::{Fragile, PANICS, SHATTERS},
@@ -40,8 +40,10 @@ async fn a_newer_event_halts_after_what_came_before_it_and_resuming_does_not_hel
     model_before(&log, 0, 2).assert_likes(&store, 1);
 
     // Nothing behind it is explained as if it were folded.
-    let explained = explain::<Likes>(posts(0), 2, &log.acknowledged(posts(0)));
-    let outcomes: Vec<_> = explained.iter().map(|(_, it)| it.outcome.as_str()).collect();
+    let mut explainer = Explainer::<Likes>::new(posts(0), 2);
+    let records = log.acknowledged(posts(0));
+    let outcomes = records.iter().map(|record| explainer.explain(record).outcome);
+    let outcomes: Vec<_> = outcomes.collect();
     let [applied @ .., halts, behind] = &outcomes[..] else { panic!("{outcomes:?}") };
     assert_eq!(*applied, ["applied", "applied"]);
     assert!(halts.starts_with("halts the partition (newer-event)"), "{halts}");
