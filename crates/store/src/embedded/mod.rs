@@ -15,7 +15,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, compaction::Leveled};
 use hubbub_events::Timestamp;
 use hubbub_tables::{Attempts, Build, Frontiers, Table};
 
@@ -33,6 +33,11 @@ use crate::{EmbeddedSettings, Error, Rows, Store};
 const JOURNALS: u64 = 64 << 20;
 /// Files that stay open for reads.
 const OPEN_FILES: usize = 256;
+/// Memtables that are merged into the files of a table at a time, …
+const MERGED: u8 = 8;
+/// … and the most that a file has. Small memtables want small files: the first level of a table may have as many of them as
+/// are merged at a time, and a merge reads and writes all of that level.
+const FILE: u64 = 64 << 20;
 /// Threads that flush and compact: one that flushes must not wait for a compaction.
 const MAINTENANCE_THREADS: usize = 2;
 
@@ -121,8 +126,15 @@ impl EmbeddedStore {
     }
 
     fn keyspace(&self, name: &str) -> Result<Keyspace, Error> {
-        let options =
-            || KeyspaceCreateOptions::default().max_memtable_size(self.tables.memtable_size);
+        let memtable_size = self.tables.memtable_size;
+        let options = || {
+            let compaction = Leveled::default()
+                .with_l0_threshold(MERGED)
+                .with_table_target_size((u64::from(MERGED) * memtable_size).min(FILE));
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(memtable_size)
+                .compaction_strategy(Arc::new(compaction))
+        };
         self.shared.db.keyspace(name, options).map_err(|error| unusable(&error))
     }
 }
