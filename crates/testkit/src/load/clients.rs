@@ -27,6 +27,7 @@ pub struct Load {
     door: Door,
     writers: Vec<JoinHandle<Writer>>,
     said: watch::Receiver<usize>,
+    enough: watch::Sender<bool>,
 }
 
 /// A load of which nothing was lost and nothing was counted twice.
@@ -43,17 +44,19 @@ pub struct Total {
 }
 
 impl Load {
-    /// Lets so many writers say so many events, together. Needs a tokio runtime.
+    /// Lets so many writers say so many events, together, and go on until the load is ended, so that no fault comes after
+    /// it. Needs a tokio runtime.
     #[must_use]
     pub fn start(door: Door, writers: usize, events: usize) -> Self {
         let said = watch::Sender::new(0);
         let heard = said.subscribe();
+        let enough = watch::Sender::new(false);
         let start = |number| {
             let writer = Writer::new(number, door.clone(), said.clone());
-            tokio::spawn(writer.run(events / writers))
+            tokio::spawn(writer.run_until(events / writers, enough.subscribe()))
         };
         let writers = (0..writers).map(start).collect();
-        Self { door, writers, said: heard }
+        Self { door, writers, said: heard, enough }
     }
 
     /// Waits until so much was said.
@@ -71,11 +74,12 @@ impl Load {
         self.said.clone()
     }
 
-    /// Waits until all is said.
+    /// Ends it, and waits until all is said.
     ///
     /// # Panics
     /// Where a writer was answered what no fault explains.
     pub async fn ends(self) -> Spoken {
+        self.enough.send_replace(true);
         let mut writers = Vec::new();
         for writer in self.writers {
             let writer = writer.await.unwrap_or_else(|error| panic!("a writer failed: {error}"));

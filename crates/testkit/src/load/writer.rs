@@ -1,8 +1,10 @@
 //! A client that goes on through all kills, and remembers what it said and what it was told.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 use super::{Action, Door, History, Said, Text, Violation, tell};
 use crate::{
@@ -12,6 +14,8 @@ use crate::{
 
 /// Posts of one batch.
 const BATCH: usize = 8;
+/// Between two requests of a client that has said what it had to say, and goes on.
+const PACE: Duration = Duration::from_millis(100);
 
 /// One author, who is the only one to speak of its posts, one request at a time.
 pub struct Writer {
@@ -53,9 +57,22 @@ impl Writer {
     ///
     /// # Panics
     /// Where it is answered what no fault explains, or does not read what it wrote.
-    pub async fn run(mut self, events: usize) -> Self {
+    pub async fn run(self, events: usize) -> Self {
+        let (_, enough) = watch::channel(true);
+        self.run_until(events, enough).await
+    }
+
+    /// Speaks until so many events are acknowledged or unknown, and then on, not as fast, until it is enough.
+    ///
+    /// # Panics
+    /// As [`Writer::run`].
+    pub async fn run_until(mut self, events: usize, mut enough: watch::Receiver<bool>) -> Self {
         let mut step = 0;
-        while self.acknowledged + self.unknown < events {
+        loop {
+            let is_through = self.acknowledged + self.unknown >= events;
+            if is_through && timeout(PACE, enough.wait_for(|enough| *enough)).await.is_ok() {
+                break;
+            }
             step += 1;
             match step % 16 {
                 0..=2 => self.create(step).await,
