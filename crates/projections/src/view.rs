@@ -48,8 +48,8 @@ pub struct View<T: Table> {
     mode: Mode,
     now: Stamp,
     partitions: HashMap<T::Partition, Partition<T>>,
-    /// Partitions with unwritten changes, and their weight.
-    changed: BTreeMap<T::Partition, usize>,
+    /// What of which partitions is to be written.
+    unwritten: BTreeMap<T::Partition, Unwritten<T::Clustering>>,
     largest_change: usize,
     missing: RefCell<Missing<T>>,
     weight: usize,
@@ -65,7 +65,15 @@ struct Partition<T: Table> {
 #[derive(Debug)]
 struct Slot<R> {
     stored: Option<Stored<R>>,
-    changed: bool,
+}
+
+/// What of a partition is to be written.
+#[derive(Debug)]
+struct Unwritten<C> {
+    head: bool,
+    rows: BTreeSet<C>,
+    /// Of all that was put, in bytes.
+    weight: usize,
 }
 
 /// What a fold asked for in vain.
@@ -97,6 +105,12 @@ impl<T: Table> Default for Partition<T> {
     }
 }
 
+impl<C> Default for Unwritten<C> {
+    fn default() -> Self {
+        Self { head: false, rows: BTreeSet::new(), weight: 0 }
+    }
+}
+
 /// For folds.
 impl<T: Table> View<T> {
     /// An empty view of the table that judges.
@@ -117,7 +131,7 @@ impl<T: Table> View<T> {
             mode: Mode::default(),
             now: Stamp::default(),
             partitions: HashMap::new(),
-            changed: BTreeMap::new(),
+            unwritten: BTreeMap::new(),
             largest_change: 0,
             missing: RefCell::default(),
             weight: 0,
@@ -175,7 +189,7 @@ impl<T: Table> View<T> {
         let found = self.partitions.entry(partition.clone()).or_default();
         let slot = found.head.get_or_insert_with(Slot::unknown);
         if let Some(weight) = slot.put(self.now, head) {
-            self.note_change(partition, weight);
+            self.note_put(partition, weight).head = true;
         }
     }
 
@@ -185,17 +199,22 @@ impl<T: Table> View<T> {
             return;
         }
         let found = self.partitions.entry(partition.clone()).or_default();
-        let slot = found.rows.entry(key).or_insert_with(Slot::unknown);
+        let slot = found.rows.entry(key.clone()).or_insert_with(Slot::unknown);
         if let Some(weight) = slot.put(self.now, row) {
-            self.note_change(partition, weight);
+            self.note_put(partition, weight).rows.insert(key);
         }
     }
 
-    fn note_change(&mut self, partition: T::Partition, weight: usize) {
+    fn note_put(
+        &mut self,
+        partition: T::Partition,
+        weight: usize,
+    ) -> &mut Unwritten<T::Clustering> {
         self.weight += weight;
-        let changed = self.changed.entry(partition).or_default();
-        *changed += weight;
-        self.largest_change = self.largest_change.max(*changed);
+        let unwritten = self.unwritten.entry(partition).or_default();
+        unwritten.weight += weight;
+        self.largest_change = self.largest_change.max(unwritten.weight);
+        unwritten
     }
 }
 
@@ -216,7 +235,7 @@ impl<T: Table> View<T> {
     pub fn loaded_head(&mut self, partition: T::Partition, stored: Option<Stored<T::Head>>) {
         self.weight += stored.as_ref().map_or(64, |stored| weight(&stored.record));
         let found = self.partitions.entry(partition).or_default();
-        found.head.get_or_insert(Slot { stored, changed: false });
+        found.head.get_or_insert(Slot { stored });
     }
 
     /// Notes a row that was loaded. What the fold has put since stays.
@@ -229,7 +248,7 @@ impl<T: Table> View<T> {
         self.weight += stored.as_ref().map_or(64, |stored| weight(&stored.record));
         let found = self.partitions.entry(partition).or_default();
         if let btree_map::Entry::Vacant(vacant) = found.rows.entry(key) {
-            vacant.insert(Slot { stored, changed: false });
+            vacant.insert(Slot { stored });
         }
     }
 
@@ -244,22 +263,24 @@ impl<T: Table> View<T> {
     /// written until [`View::written`].
     #[must_use]
     pub fn changes(&self) -> Vec<Change<T>> {
-        self.changed.keys().filter_map(|partition| self.change_of(partition)).collect()
+        let unwritten = self.unwritten.iter();
+        unwritten.filter_map(|(partition, what)| self.change_of(partition, what)).collect()
     }
 
-    fn change_of(&self, partition: &T::Partition) -> Option<Change<T>> {
+    fn change_of(
+        &self,
+        partition: &T::Partition,
+        what: &Unwritten<T::Clustering>,
+    ) -> Option<Change<T>> {
         let found = self.partitions.get(partition)?;
-        let rows = found.rows.iter().filter_map(|(key, slot)| {
-            let stored = slot.stored.clone().filter(|_| slot.changed)?;
+        let head = found.head.as_ref().filter(|_| what.head);
+        let rows = what.rows.iter().filter_map(|key| {
+            let stored = found.rows.get(key)?.stored.clone()?;
             Some((key.clone(), stored))
         });
         Some(Change {
             partition: partition.clone(),
-            head: found
-                .head
-                .as_ref()
-                .filter(|slot| slot.changed)
-                .and_then(|slot| slot.stored.clone()),
+            head: head.and_then(|slot| slot.stored.clone()),
             rows: rows.collect(),
         })
     }
@@ -267,15 +288,7 @@ impl<T: Table> View<T> {
     /// Notes that all changes are durable.
     pub fn written(&mut self) {
         self.largest_change = 0;
-        for partition in std::mem::take(&mut self.changed).into_keys() {
-            let Some(found) = self.partitions.get_mut(&partition) else {
-                continue;
-            };
-            if let Some(head) = &mut found.head {
-                head.changed = false;
-            }
-            found.rows.values_mut().for_each(|slot| slot.changed = false);
-        }
+        self.unwritten.clear();
     }
 
     /// Forgets everything, unwritten changes included.
@@ -298,7 +311,7 @@ impl<T: Table> View<T> {
 
 impl<R: hubbub_tables::Record> Slot<R> {
     const fn unknown() -> Self {
-        Self { stored: None, changed: false }
+        Self { stored: None }
     }
 
     /// The one place that ignores what is at or below a row's own position. Returns
@@ -309,7 +322,6 @@ impl<R: hubbub_tables::Record> Slot<R> {
         }
         let weight = weight(&record);
         self.stored = Some(Stored { stamp: now, record });
-        self.changed = true;
         Some(weight)
     }
 }

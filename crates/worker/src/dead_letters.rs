@@ -16,18 +16,21 @@ pub const HEADER_PREFIX: &str = "hubbub-";
 /// event has.
 const KEPT_BYTES: usize = 256 * 1024;
 
+/// The first header of a letter's story, which stands behind those of the record.
+const SOURCE_TOPIC: &str = "hubbub-source-topic";
+
 /// Makes a letter smaller that the log did not take: what is left of its key and value, and its story, in which the size that
 /// it had is told. `false` where it is small already.
 pub(crate) fn cut(letter: &mut NewRecord) -> bool {
     let [key, value] = [letter.key.len(), letter.value.len()];
-    let is_story = |name: &str| name.starts_with(HEADER_PREFIX);
-    let is_small = key.max(value) <= KEPT_BYTES;
-    if is_small && letter.headers.iter().all(|(name, _)| is_story(name)) {
+    // The record may have headers of such names too.
+    let own = letter.headers.iter().rposition(|(name, _)| name == SOURCE_TOPIC).unwrap_or(0);
+    if own == 0 && key.max(value) <= KEPT_BYTES {
         return false;
     }
     letter.key.truncate(KEPT_BYTES);
     letter.value.truncate(KEPT_BYTES);
-    letter.headers.retain(|(name, _)| is_story(name));
+    letter.headers.drain(..own);
     let cut = format!("a key of {key} bytes, a value of {value}, and headers of its own");
     letter.headers.push((format!("{HEADER_PREFIX}cut-from").into(), cut.into()));
     true

@@ -33,7 +33,7 @@ impl Client {
         let mut out = io::stdout().lock();
         writeln!(out, "{post_id} in {partition}")?;
         if earlier > 0 {
-            writeln!(out, "\n{earlier} earlier events, which are folded but not told")?;
+            writeln!(out, "\n{earlier} earlier events are not told")?;
         }
         let mut held = Held::new();
         events.iter().try_for_each(|event| tell_event(&mut out, event, &mut held))?;

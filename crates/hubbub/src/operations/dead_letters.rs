@@ -45,6 +45,9 @@ pub struct DeadLetter {
     pub key: String,
     /// The size of its value.
     pub value_bytes: usize,
+    /// What the record had, where the log did not take all of it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_from: Option<String>,
     /// The record's own headers; what is not UTF-8 is replaced. Not in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<BTreeMap<String, String>>,
@@ -311,6 +314,7 @@ impl DeadLetter {
             },
             key: text(&record.key),
             value_bytes: record.value.len(),
+            cut_from: Some(story("cut-from")).filter(|cut| !cut.is_empty()),
             headers: None,
             value: None,
             decoded: None,

@@ -20,8 +20,8 @@ use crate::{reading::live_build, settings::ProjectionName};
 
 /// Read from the log at a time, in bytes.
 const PAGE: usize = 1 << 20;
-/// What is told of the events, in bytes of the log: what they changed takes several times as much.
-const TOLD: usize = 1 << 20;
+/// What is told of the events, in bytes of the answer.
+const TOLD: usize = 4 << 20;
 
 /// What is kept in front of the tables in this process.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ pub struct Explanation {
     pub partition: String,
     /// How many events about it are before those that are told.
     pub earlier: u64,
-    /// The last events about it, in their order: all of them, up to a MiB.
+    /// The last events about it, in their order: all of them, up to 4 MiB of the answer.
     pub events: Vec<ExplainedEvent>,
     /// What is read of it, in each tier that this process has.
     pub copies: Vec<Copied>,
@@ -133,29 +133,31 @@ async fn events_of(
         };
         next = last.offset + 1;
         for record in page.iter().filter(|record| record.key == id.as_bytes()) {
-            events.add(record.weight(), folds.explain(record));
+            events.add(folds.explain(record));
         }
     }
     Ok((events, bounds.end))
 }
 
-/// The last events about a post, with their weights.
+/// The last events about a post, with what they take of the answer in bytes.
 #[derive(Default)]
 struct Events {
     told: VecDeque<(usize, ExplainedEvent)>,
-    weight: usize,
+    size: usize,
     /// Those before them.
     earlier: u64,
 }
 
 impl Events {
-    fn add(&mut self, weight: usize, event: ExplainedEvent) {
-        self.told.push_back((weight, event));
-        self.weight += weight;
-        while self.weight > TOLD
-            && let Some((weight, _)) = self.told.pop_front()
+    fn add(&mut self, event: ExplainedEvent) {
+        let size = serde_json::to_vec(&event).map_or(0, |json| json.len());
+        self.told.push_back((size, event));
+        self.size += size;
+        while self.size > TOLD
+            && self.told.len() > 1
+            && let Some((size, _)) = self.told.pop_front()
         {
-            self.weight -= weight;
+            self.size -= size;
             self.earlier += 1;
         }
     }

@@ -33,7 +33,7 @@ use crate::{EmbeddedSettings, Error, Rows, Store};
 const JOURNALS: u64 = 64 << 20;
 /// Files that stay open for reads.
 const OPEN_FILES: usize = 256;
-/// Memtables that are merged into the files of a table at a time, …
+/// Memtables that are merged into the files of a table at a time, for tables made from then on, …
 const MERGED: u8 = 8;
 /// … and the most that a file has. Small memtables want small files: the first level of a table may have as many of them as
 /// are merged at a time, and a merge reads and writes all of that level.
