@@ -182,7 +182,7 @@ async fn of_a_long_story_its_end_is_told() {
     let author = unique("author");
     let post = json!({"user_id": author, "content": "The beginning"});
     let id = written(&hub, post).await.id;
-    let edits = 30;
+    let edits = 60;
     for number in 1..=edits {
         // More than 4 MiB of answer, all together.
         let content = format!("{number} {}", "a".repeat(60_000));
