@@ -105,7 +105,7 @@ pub(super) async fn post(
     };
     let copies = copies.map_err(|error| store_problem(&error))?;
     let Events { told: events, earlier, .. } = events;
-    if earlier == 0 && events.is_empty() && copies.iter().all(|copy| copy.reflects.is_none()) {
+    if events.is_empty() && copies.iter().all(|copy| copy.reflects.is_none()) {
         let detail = format!("no event in {of} is about {id:?}");
         return Err(Problem::new(ProblemType::NotFound, detail));
     }
