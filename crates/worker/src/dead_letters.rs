@@ -17,14 +17,15 @@ pub const HEADER_PREFIX: &str = "hubbub-";
 const KEPT_BYTES: usize = 256 * 1024;
 
 /// The first header of a letter's story, which stands behind those of the record.
-const SOURCE_TOPIC: &str = "hubbub-source-topic";
+const SOURCE_TOPIC: &str = "source-topic";
 
 /// Makes a letter smaller that the log did not take: what is left of its key and value, and its story, in which the size that
 /// it had is told. `false` where it is small already.
 pub(crate) fn cut(letter: &mut NewRecord) -> bool {
     let [key, value] = [letter.key.len(), letter.value.len()];
     // The record may have headers of such names too.
-    let own = letter.headers.iter().rposition(|(name, _)| name == SOURCE_TOPIC).unwrap_or(0);
+    let begins = |name: &str| name.strip_prefix(HEADER_PREFIX) == Some(SOURCE_TOPIC);
+    let own = letter.headers.iter().rposition(|(name, _)| begins(name)).unwrap_or(0);
     if own == 0 && key.max(value) <= KEPT_BYTES {
         return false;
     }
@@ -52,7 +53,7 @@ pub(crate) fn dead_letter(
     partitions: i32,
 ) -> NewRecord {
     let story = [
-        ("source-topic", source.topic.to_string()),
+        (SOURCE_TOPIC, source.topic.to_string()),
         ("source-partition", source.partition.to_string()),
         ("source-offset", record.offset.to_string()),
         ("projection", projection.to_owned()),
