@@ -57,5 +57,6 @@ async fn a_broker_that_freezes_leaves_outcomes_unknown_and_loses_nothing() {
     sleep(frozen).await;
     broker.thaw();
     let told = world.judge(load, &[], &[&worker]).await;
+    assert!(told.total.unknown > 0, "every request was answered");
     told.report(format!("Kafka frozen for {frozen:?}"), "");
 }
