@@ -166,3 +166,28 @@ impl ProblemDocument {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(body: String) -> Answer {
+        Answer {
+            method: Method::GET,
+            target: "/users/ann/analysis".to_owned(),
+            status: 200,
+            headers: HeaderMap::new(),
+            body: body.into(),
+        }
+    }
+
+    /// A reader that is off by one in a number's last bit finds totals wrong that are right.
+    #[test]
+    fn every_average_is_read_as_the_number_that_was_written() {
+        for (chars, words) in [(21_127, 4_500), (2, 3), (9_007_199_254_740_991_u64, 7)] {
+            let average = chars as f64 / f64::from(words);
+            let read = answer(format!("{{\"average_word_length\":{average}}}")).json();
+            assert_eq!(read["average_word_length"].as_f64(), Some(average), "{chars}/{words}");
+        }
+    }
+}
