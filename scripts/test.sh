@@ -19,7 +19,8 @@ free_ports() {
 }
 
 # A stack that runs already is used, and left running.
-if scripts/stack status | grep -q 'not running'; then
+servers=$(scripts/stack status)
+if [[ $servers == *'not running'* ]]; then
     first=$(free_ports)
     export KAFKA_PORT=$first CASSANDRA_PORT=$((first + 10)) REDIS_PORT=$((first + 20))
     trap 'scripts/stack down' EXIT
