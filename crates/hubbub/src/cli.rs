@@ -1,18 +1,23 @@
 //! The command line.
 
+mod arguments;
+
 use std::{
     collections::BTreeSet,
     env,
-    io::{self, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command as Program, ExitCode},
 };
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::Parser;
 use tokio::runtime::Builder;
 
+use self::arguments::{
+    Cli, Command, DeadLetters, Explain, Once, OperationsArgs, Schema, Serve, Topics,
+};
 use crate::{
     client::{Client, Rebuild},
     demo, fleet, open_files,
@@ -24,222 +29,6 @@ use crate::{
 
 /// Usage and settings; clap's own errors have it too.
 const USAGE: u8 = 2;
-
-const EXAMPLES: &str = "\
-Examples:
-  hubbub                                          everything in one process, data in ./data
-  hubbub --config /etc/hubbub.toml                with settings of your own
-  HUBBUB__HTTP__LISTEN=0.0.0.0:80 hubbub          with one setting of your own
-  hubbub config                                   the settings in effect, and who set them
-  hubbub topics apply && hubbub schema apply      make what a fleet runs on
-  hubbub worker --projections analysis            one role of a fleet
-  hubbub demo                                     shows what a running hubbub does
-  hubbub dead-letters list                        what could not be folded
-  hubbub dead-letters repair 3 17 <repaired.pb    appends what one should have said
-  hubbub resume --projection posts                lets halted partitions go on
-  hubbub rebuild --projection posts               folds it anew, beside what is read
-  hubbub explain post 123                         which events made it what it is
-  hubbub verify                                   recomputes what is read, and compares
-
-Exit codes: 0 clean, 1 failed, 2 usage or settings.";
-
-/// The backend of a social platform and of its analytics, on one event log.
-///
-/// Without a command it runs: the write API, the read API and the projections, in one
-/// process, durable on disk. `ingest`, `worker` and `query` are the same in processes of
-/// their own, on Apache Kafka and Apache Cassandra.
-#[derive(Debug, Parser)]
-#[command(name = "hubbub", version, after_help = EXAMPLES)]
-struct Cli {
-    #[command(flatten)]
-    settings: SettingsArgs,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Debug, Args)]
-struct SettingsArgs {
-    /// A TOML file with settings that differ from the defaults
-    #[arg(long, global = true, value_name = "FILE", display_order = 100)]
-    config: Option<PathBuf>,
-    /// The folder of an embedded log and store; `data.path` in the settings
-    #[arg(long, global = true, value_name = "DIR", display_order = 101)]
-    data: Option<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    #[command(flatten)]
-    Serve(Serve),
-    #[command(flatten)]
-    Once(Once),
-}
-
-/// The commands that run until they are told to end.
-#[derive(Debug, Subcommand)]
-enum Serve {
-    /// Serve the write API: publishes events to Kafka
-    Ingest,
-    /// Run projections: fold the events in Kafka into the tables in Cassandra
-    Worker {
-        /// Only these; `worker.projections` in the settings
-        #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = ProjectionName::find)]
-        projections: Option<Vec<ProjectionName>>,
-    },
-    /// Serve the read API: answers from the tables in Cassandra
-    Query,
-}
-
-/// The commands that end by themselves.
-#[derive(Debug, Subcommand)]
-enum Once {
-    /// The tables in Cassandra
-    #[command(subcommand)]
-    Schema(Schema),
-    /// The topics in Kafka
-    #[command(subcommand)]
-    Topics(Topics),
-    /// Print the settings in effect as TOML, with who set them, and without secrets
-    Config {
-        /// Those of a role of a fleet
-        #[arg(long, value_parser = role)]
-        role: Option<Role>,
-    },
-    /// Ask a running hubbub whether it is ready: exit code 0 or 1
-    Healthcheck {
-        #[command(flatten)]
-        operations: OperationsArgs,
-    },
-    /// Look at the records that could not be folded
-    #[command(subcommand)]
-    DeadLetters(DeadLetters),
-    /// Let halted partitions go on, once what halted them is mended
-    Resume {
-        /// Only of this projection
-        #[arg(long, value_name = "NAME", value_parser = ProjectionName::ALL.map(ProjectionName::as_str))]
-        projection: Option<String>,
-        /// Only in this partition of the log
-        #[arg(long, value_name = "N")]
-        partition: Option<i32>,
-        /// Let records die without a limit until the last thousand are clean
-        #[arg(long)]
-        accept_dead_letters: bool,
-        #[command(flatten)]
-        operations: OperationsArgs,
-    },
-    /// Fold a projection anew from the log, beside the tables that are read, then read that
-    ///
-    /// Goes on with what was begun. The tables that were read before are kept, and followed,
-    /// until they are dropped.
-    Rebuild {
-        /// The projection
-        #[arg(long, value_name = "NAME", value_parser = ProjectionName::find)]
-        projection: ProjectionName,
-        /// Do not hold the new tables against those that are read
-        #[arg(long, conflicts_with_all = ["rollback", "drop"])]
-        no_compare: bool,
-        /// Leave it at the new tables, and do not read them yet
-        #[arg(long, conflicts_with_all = ["rollback", "drop"])]
-        no_switch: bool,
-        /// Read the tables again that were read before
-        #[arg(long, conflicts_with = "drop")]
-        rollback: bool,
-        /// Drop the tables that are not read
-        #[arg(long)]
-        drop: bool,
-        #[command(flatten)]
-        operations: OperationsArgs,
-    },
-    /// Show which events made something what it is, and how old each copy of it is
-    #[command(subcommand)]
-    Explain(Explain),
-    /// Recompute what is read from the log, and tell every row that differs: exit code 0 or 1
-    Verify {
-        /// Only this projection
-        #[arg(long, value_name = "NAME", value_parser = ProjectionName::find)]
-        projection: Option<ProjectionName>,
-        /// Only what these partitions of the log make
-        #[arg(long, value_name = "N,…", value_delimiter = ',')]
-        partitions: Option<Vec<i32>>,
-        #[command(flatten)]
-        operations: OperationsArgs,
-    },
-    /// Post, like and read against a running hubbub, and verify every answer
-    Demo {
-        /// Where its API is; by default `http.listen` of the settings
-        #[arg(long, value_name = "URL")]
-        url: Option<String>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum Explain {
-    /// A post: its text, analysis and likes
-    Post {
-        /// Its id
-        id: String,
-        #[command(flatten)]
-        operations: OperationsArgs,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum Schema {
-    /// Make what is missing: the keyspace, tables, columns. Never alters, never drops
-    Apply,
-}
-
-#[derive(Debug, Subcommand)]
-enum Topics {
-    /// Make those that are missing, and check all of them. Never alters, never deletes
-    Apply,
-}
-
-#[derive(Debug, Subcommand)]
-enum DeadLetters {
-    /// List them in the order of partition and offset
-    List {
-        /// Begin there, as the end of a list says
-        #[arg(long, value_name = "PARTITION/OFFSET")]
-        from: Option<Start>,
-        /// How many at most, 1 to 1000
-        #[arg(long, value_name = "N", default_value_t = 100)]
-        limit: usize,
-        #[command(flatten)]
-        operations: OperationsArgs,
-    },
-    /// Print one with all that it holds, as JSON; its value in base64, and read as far as it goes
-    Show {
-        /// The first number of its line in the list
-        partition: i32,
-        /// The second
-        offset: i64,
-        #[command(flatten)]
-        operations: OperationsArgs,
-    },
-    /// Append what one should have said as a new event, once however often it is run
-    Repair {
-        /// The first number of its line in the list
-        partition: i32,
-        /// The second
-        offset: i64,
-        /// The repaired value, protobuf as in the log; by default it is read from standard input
-        #[arg(long, value_name = "FILE")]
-        value_file: Option<PathBuf>,
-        /// Only check the value and print what it says
-        #[arg(long)]
-        dry_run: bool,
-        #[command(flatten)]
-        operations: OperationsArgs,
-    },
-}
-
-#[derive(Debug, Args)]
-struct OperationsArgs {
-    /// Where its operations port is; by default `operations.listen` of the settings
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
-}
 
 /// Runs the program with the process's arguments and environment.
 #[must_use]
@@ -258,14 +47,15 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(Serve::Worker { projections })) => {
             serve(&Sources { role: Role::Worker, projections, ..sources })
         }
-        Some(Command::Once(command)) => report(once(command, &sources)),
+        Some(Command::Once(command)) => {
+            // What is half done says so.
+            let is_said = matches!(command, Once::Rebuild { .. });
+            match once(command, &sources) {
+                Err(error) if !is_said && is_unread(&error) => ExitCode::FAILURE,
+                done => report(done),
+            }
+        }
     }
-}
-
-fn role(name: &str) -> Result<Role, String> {
-    let roles = [Role::Ingest, Role::Worker, Role::Query];
-    let found = roles.into_iter().find(|role| role.name() == Some(name));
-    found.ok_or_else(|| "ingest, worker and query are allowed".to_owned())
 }
 
 fn serve(sources: &Sources) -> ExitCode {
@@ -394,6 +184,11 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
     let is_usage = error.is::<SettingsError>();
     eprintln!("hubbub: {}", told(&error));
     if is_usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+}
+
+/// Whether whoever reads the output, such as `head`, wanted no more of it.
+fn is_unread(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 /// An error with its causes, but for those that it names itself.

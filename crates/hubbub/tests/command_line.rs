@@ -5,6 +5,7 @@
 use std::{
     collections::HashMap,
     fs::File,
+    io,
     net::TcpListener,
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -66,6 +67,16 @@ fn usage_and_settings_exit_with_2() {
     let (code, _, error) = run(bad.env("HUBBUB__SEGMENTS__PARTITIONS", "twelve"));
     assert_eq!(code, Some(2), "{error}");
     assert!(error.contains("segments.partitions"), "{error}");
+}
+
+/// As `hubbub config | head -1` may do.
+#[test]
+fn who_reads_no_further_is_told_of_no_error() {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let output = command(&["config"]).stdout(writer).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), error.as_str()), (Some(1), ""));
 }
 
 #[test]
