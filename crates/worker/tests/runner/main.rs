@@ -14,3 +14,4 @@ mod refreshes;
 mod retries;
 mod stories;
 mod support;
+mod verifying;
