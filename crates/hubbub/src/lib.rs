@@ -4,6 +4,7 @@
 //! does lies in the crates below this one. This crate must not know how an event is
 //! stored, folded or answered.
 
+mod apis;
 pub mod cli;
 pub mod client;
 pub mod demo;

@@ -3,15 +3,13 @@
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
 use futures::{
     StreamExt,
     future::{join_all, pending},
     stream::FuturesUnordered,
 };
 use hubbub_events::{Offset, TopicPartition};
-use hubbub_ingest::Ingest;
-use hubbub_query::{Answers, Query};
+use hubbub_query::Answers;
 use hubbub_store::{
     Engine, Error as StoreError, RedisCache, StoreSettings, Watched, frontiers_table,
     load_frontiers,
@@ -30,6 +28,7 @@ use tokio_util::{
 };
 
 use crate::{
+    apis::Apis,
     disk_watch::DiskWatch,
     operations::{Caches, Maintenance, Operations, Parts, Phase},
     reading::{Reading, every_build},
@@ -179,28 +178,15 @@ impl Services {
             },
         });
 
-        let mut routes = Router::new();
-        if role.ingests() {
-            routes = routes.merge(hubbub_ingest::router(Ingest {
-                log: Arc::clone(&log),
-                receipts: Arc::clone(&reading.receipts),
-                progress: reading.progress.clone(),
-                settings: settings.ingest.clone(),
-            }));
-        }
-        let mut reader = None;
-        if let Some(store) = store.clone().filter(|_| role.queries()) {
-            let (reads, its_reader) = hubbub_query::router(Query {
-                store,
-                log: Arc::clone(&log),
-                progress: reading.progress.clone(),
-                answers,
-                redis,
-                settings: settings.query.clone(),
-            })?;
-            routes = routes.merge(reads);
-            reader = Some(its_reader);
-        }
+        let apis = Apis {
+            settings: &settings,
+            log: Arc::clone(&log),
+            store: store.clone(),
+            reading: reading.clone(),
+            answers,
+            redis,
+        };
+        let (routes, reader) = apis.routes()?;
         let following = match store {
             Some(store) => tokio::spawn(reading.follow(store, reader)),
             None => tokio::spawn(reading.connect_late(store_settings(&settings, None))),
