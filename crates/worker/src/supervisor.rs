@@ -190,15 +190,8 @@ impl<S: Store> Supervision<S> {
     }
 
     fn note_builds(&self, builds: &ProjectionBuilds) {
-        let BuildSpec { projection, fold, .. } = self.build_spec;
-        let ProjectionBuilds { live_build, live_fold, .. } = *builds;
-        let fault = (live_fold != fold).then(|| {
-            format!(
-                "build {live_build} of {projection} is of version {live_fold} of its fold, and \
-                 this program has version {fold}: `hubbub rebuild --projection {projection}` \
-                 makes a build of it"
-            )
-        });
+        let (projection, live_build) = (self.build_spec.projection, builds.live_build);
+        let fault = self.of_another_fold(builds);
         let mut state = lock(&self.state);
         if state.live != live_build || !state.is_known {
             metric::live_build(projection, state.live, live_build);
@@ -209,6 +202,32 @@ impl<S: Store> Supervision<S> {
             tracing::warn!(projection, "{fault}");
         }
         state.fault = fault;
+    }
+
+    /// Says so where what is read is of another version of the fold, and what there is to do.
+    fn of_another_fold(&self, builds: &ProjectionBuilds) -> Option<String> {
+        let BuildSpec { projection, fold, .. } = self.build_spec;
+        let ProjectionBuilds { live_build, live_fold, previous_build, previous_fold, .. } = *builds;
+        if live_fold == fold {
+            return None;
+        }
+        let what = match (live_fold > fold, previous_fold == fold) {
+            (true, true) => {
+                format!("it goes on with build {previous_build}, for as long as one may go back")
+            }
+            (true, false) => "a program of that version folds it".to_owned(),
+            (false, true) => format!(
+                "`hubbub rebuild --projection {projection} --rollback` goes back to build \
+                 {previous_build}, which is of this one"
+            ),
+            (false, false) => {
+                format!("`hubbub rebuild --projection {projection}` makes a build of this one")
+            }
+        };
+        Some(format!(
+            "build {live_build} of {projection} is of version {live_fold} of its fold, and this \
+             program has version {fold}: {what}"
+        ))
     }
 
     fn stop_all_but(&self, wanted: &[Build]) {

@@ -252,7 +252,10 @@ async fn a_changed_analyzer_is_rolled_out_beside_the_old_one() {
     assert_eq!((old.builds(), new.builds()), (BTreeSet::from([1]), BTreeSet::from([2])));
     analysis.switch(&store).await.unwrap();
     until("the new one is content", || new.supervisor.fault().is_none()).await;
-    until("the old one is not", || old.supervisor.fault().is_some()).await;
+    let says = |process: &Process, what: &str| {
+        process.supervisor.fault().is_some_and(|fault| fault.contains(what))
+    };
+    until("the old one is not", || says(&old, "it goes on with build 1")).await;
 
     put(&log, 2, [create(1000, &id_in(posts(0), 2, "late"), "can't")]);
     until_done::<Apostrophes>(&log, &store, 2).await;
@@ -262,6 +265,13 @@ async fn a_changed_analyzer_is_rolled_out_beside_the_old_one() {
         heads.map(|(_, head)| head.record.word_count).collect()
     };
     assert_eq!((words(1), words(2)), (vec![2, 2, 1], vec![3, 3, 2]));
+
+    analysis.roll_back(&store).await.unwrap();
+    until("the new one has a way back", || says(&new, "--rollback` goes back to build 2")).await;
+    until("the old one is content", || old.supervisor.fault().is_none()).await;
+    analysis.roll_back(&store).await.unwrap();
+    analysis.drop_other(&store).await.unwrap();
+    until("the old one is done", || says(&old, "a program of that version folds it")).await;
 }
 
 /// A row that no event made.
