@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds hubbub as a next release with another event schema would be, as hubbub-next beside
-# hubbub: what the tests upgrade a fleet to.
+# Builds hubbub as a next release would be, as hubbub-next beside hubbub: what the tests
+# upgrade a fleet to. It has another event schema, and another fold of the analysis, for
+# which an apostrophe ends a word of ASCII text.
 set -euo pipefail
 
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
@@ -26,6 +27,9 @@ change Cargo.toml '0,/^version = /s/^version = .*/version = "99.0.0"/'
 change Cargo.lock '/^name = "hubbub/{n;s/.*/version = "99.0.0"/}'
 schema=$(sed -nE 's/^pub const SCHEMA: u32 = ([0-9]+);$/\1/p' crates/events/src/envelope.rs)
 change crates/events/src/envelope.rs "s/^(pub const SCHEMA: u32 = )$schema;/\1$((schema + 1));/"
+change crates/projections/src/text.rs 's|^(pub const ANALYZER: &str = ".*)";|\1-next";|'
+change crates/projections/src/text/ascii.rs "s/^( *b'\.') \| b'.'' =>/\1 =>/"
+change crates/projections/src/analysis.rs 's/^( *const FOLD: i32 = )[0-9]+;/\199;/'
 change crates/hubbub/Cargo.toml 's/^default-run = "hubbub"$/default-run = "hubbub-next"\nautobins = false/
 $a [[bin]]\nname = "hubbub-next"\npath = "src/main.rs"'
 

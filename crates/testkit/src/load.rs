@@ -14,7 +14,7 @@ mod tests;
 mod violation;
 mod writer;
 
-pub use check::Reader;
+pub use check::{ANALYZER, Reader};
 pub use clients::{HEALED, Load, Spoken, Total, outage};
 pub use door::Door;
 pub use history::{Action, Event, History, Live, Post, Said, Text};

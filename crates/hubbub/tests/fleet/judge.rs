@@ -57,7 +57,7 @@ impl World {
     ) -> Verdict {
         let said = load.ends().await;
         let ended = Instant::now();
-        let reader = said.caught_up().await;
+        let reader = said.caught_up().await.expecting(self.analyzer);
         settled(workers).await;
         let healed = ended.elapsed();
         // A backlog that was pumped in takes what it takes.

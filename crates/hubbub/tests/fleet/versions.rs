@@ -1,16 +1,20 @@
 //! Two versions side by side: what a newer ingest writes halts the workers that do not know it, and they go on after
-//! their upgrade.
+//! their upgrade; what a newer worker counts in another way it needs a build of its own for.
 //!
 //! There is one source here, so the next version is made of it by `scripts/next-version.sh`: the same with another
-//! number of the events' schema.
+//! number of the events' schema, and an analyzer for which an apostrophe ends a word of ASCII text.
 
 use bytes::Bytes;
 use hubbub_events::{Action, PostEvent, Timestamp, envelope::SCHEMA, partition_of, v1};
-use hubbub_testkit::{client::eventually, story};
+use hubbub_testkit::{
+    client::{Client, eventually},
+    load::ANALYZER,
+    story,
+};
 use prost::Message;
 use serde_json::json;
 
-use crate::world::{Load, PATIENCE, Worker, World};
+use crate::world::{Load, NEXT_ANALYZER, PATIENCE, Worker, World};
 
 const EVENTS: usize = 6_000;
 const WRITERS: usize = 6;
@@ -72,8 +76,7 @@ async fn a_newer_event_halts_its_partition_alone_and_no_worker_of_this_version_p
     let client = world.client().await;
     let worker = world.worker(PROJECTIONS).await;
     for id in [&stuck, &free] {
-        let post = json!({"id": id, "user_id": "ann", "content": "two words"});
-        client.post("/posts", &post).wait(10).await.expect(201);
+        post(&client, id).await;
     }
     let record = story::raw(stuck.as_bytes(), &newer(&stuck), PARTITIONS);
     assert_eq!(record.topic_partition.partition, 3);
@@ -137,6 +140,8 @@ async fn a_fleet_is_upgraded_under_load_and_its_apis_taken_back() {
     assert!(halted > 0 && lag > 0, "{halted} are halted, and {lag} records wait");
 
     let new = world.worker(PROJECTIONS).await;
+    new.succeed(&["rebuild", "--projection", "analysis"]);
+    world.analyzer = NEXT_ANALYZER;
     let ended = old.terminate().await;
     // Taken back, the APIs write what both versions know.
     world.go_back();
@@ -146,4 +151,99 @@ async fn a_fleet_is_upgraded_under_load_and_its_apis_taken_back() {
     let note =
         format!("{halted} halts with a lag of {lag}; the old worker ended within {ended:.1?}");
     told.report("APIs upgraded before the worker, and taken back", note);
+}
+
+/// Posts what analyzers do not agree on, and waits until that is analyzed.
+async fn post(client: &Client, id: &str) {
+    let post = json!({"id": id, "user_id": "ann", "content": "You can't"});
+    let posted = client.post("/posts", &post).await.expect(202);
+    eventually(PATIENCE, || async {
+        let read = client.get(&format!("/posts/{id}/analysis")).after(&posted).wait(10).await;
+        if read.status == 200 { Ok(()) } else { Err(read) }
+    })
+    .await;
+}
+
+/// Waits until these posts of ann's are read as an analyzer counts them: all of them once one is.
+async fn are_read(client: &Client, ids: &[&str], analyzer: &str, words: u64) {
+    let read = async |path: String| client.get(&path).await.expect(200).json();
+    let counted = async |id: &str| {
+        let read = read(format!("/posts/{id}/analysis")).await;
+        (read["analyzer"].as_str().unwrap().to_owned(), read["word_count"].as_u64().unwrap())
+    };
+    let expected = (analyzer.to_owned(), words);
+    // APIs look once a second which build is read.
+    eventually(PATIENCE, || async {
+        let seen = counted(ids[0]).await;
+        if seen == expected { Ok(()) } else { Err(format!("{seen:?}")) }
+    })
+    .await;
+    for id in ids {
+        assert_eq!(counted(id).await, expected, "{id}");
+    }
+    let totals = read("/users/ann/analysis".to_owned()).await;
+    let [posts, words_in_all] = ["post_count", "word_count"].map(|name| totals[name].as_u64());
+    assert_eq!(words_in_all, posts.map(|posts| posts * words), "{totals}");
+}
+
+/// Waits until a worker says that what is read is of another version of the fold, and this of it; or that it is ready.
+async fn says(worker: &Worker, what: Option<&str>) {
+    eventually(PATIENCE, || async {
+        let (status, causes) = worker.readiness().await;
+        let is_it = match what {
+            Some(what) => status == 503 && causes.iter().any(|cause| cause.contains(what)),
+            None => status == 200,
+        };
+        if is_it { Ok(()) } else { Err(format!("{status}: {causes:?}")) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_analyzer_is_rolled_out_beside_the_old_one() {
+    let mut world = World::start().await;
+    let old = world.worker(PROJECTIONS).await;
+    let mut load = Load::start(world.door(), WRITERS, EVENTS);
+    load.reaches(EVENTS / 4).await;
+    let client = world.client().await;
+    post(&client, "before").await;
+
+    world.upgrade();
+    let new = world.worker(PROJECTIONS).await;
+    says(&new, Some("`hubbub rebuild --projection analysis` makes a build")).await;
+    // Meanwhile the old one goes on, alone.
+    post(&client, "beside").await;
+    are_read(&client, &["before", "beside"], ANALYZER, 2).await;
+    for partition in 0..PARTITIONS {
+        assert_eq!(new.partition("analysis", partition).await, None);
+    }
+
+    let rebuilt = new.succeed(&["rebuild", "--projection", "analysis"]);
+    assert!(rebuilt.contains("build 2 of analysis is read from now on"), "{rebuilt}");
+    are_read(&client, &["before", "beside"], NEXT_ANALYZER, 3).await;
+    says(&new, None).await;
+    says(&old, Some("it goes on with build 1")).await;
+
+    // Back and forth, with what came since.
+    let back = ["rebuild", "--projection", "analysis", "--rollback"];
+    post(&client, "after").await;
+    old.succeed(&back);
+    are_read(&client, &["before", "beside", "after"], ANALYZER, 2).await;
+    says(&old, None).await;
+    says(&new, Some("--rollback` goes back to build 2")).await;
+    old.succeed(&["verify", "--projection", "analysis", "--partitions", "0,4,8"]);
+    post(&client, "back").await;
+    new.succeed(&back);
+    are_read(&client, &["before", "beside", "after", "back"], NEXT_ANALYZER, 3).await;
+
+    let ended = old.terminate().await;
+    world.analyzer = NEXT_ANALYZER;
+    let told = world.judge(load, &[], &[&new]).await;
+    new.succeed(&["rebuild", "--projection", "analysis", "--drop"]);
+    post(&client, "alone").await;
+    are_read(&client, &["before", "beside", "after", "back", "alone"], NEXT_ANALYZER, 3).await;
+    let builds = new.get("/builds/analysis").await.expect(200).json();
+    assert_eq!((&builds["live"]["build"], &builds["previous"]), (&json!(2), &json!(null)));
+    let note = format!("rolled back and forth; the old worker ended within {ended:.1?}");
+    told.report("a changed analyzer rolled out beside the old one", note);
 }

@@ -15,7 +15,7 @@ use hubbub_testkit::{
     answer::Answer,
     client::{Client, eventually},
     fleet::{Addresses, Fleet},
-    load::Door,
+    load::{ANALYZER, Door},
     operations::{Metrics, Operations},
     process::{Process, Signal},
     proxy::Proxy,
@@ -32,6 +32,9 @@ use tokio::{
 /// How long a role may take to start, and partitions to move.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The analyzer of the next version, for which an apostrophe ends a word of ASCII text.
+pub const NEXT_ANALYZER: &str = "uax29-nfc/1-next";
+
 /// An orchestrator kills what has not ended by itself after some more than this.
 const IN_ORDER: Duration = Duration::from_secs(25);
 
@@ -43,6 +46,8 @@ pub struct World {
     fleet: Fleet,
     /// The program of whatever starts from now on.
     binary: PathBuf,
+    /// What must have made the analyses that are read.
+    pub analyzer: &'static str,
     door: Door,
     open: watch::Sender<Option<(String, String)>>,
     ingest: Process,
@@ -112,6 +117,7 @@ impl World {
         Self {
             fleet,
             binary,
+            analyzer: ANALYZER,
             door,
             open,
             ingest,
@@ -185,7 +191,7 @@ impl World {
         places.map(|(partition, offset)| (partition as u64, offset as u64)).collect()
     }
 
-    /// Whatever starts from now on is of the next version: this very source with another event schema.
+    /// Whatever starts from now on is of the next version: this very source with another event schema and analyzer.
     pub fn upgrade(&mut self) {
         self.binary = Path::new(env!("CARGO_BIN_EXE_hubbub")).with_file_name("hubbub-next");
         assert!(self.binary.exists(), "no next version: build it with scripts/next-version.sh");

@@ -16,12 +16,16 @@ use crate::{
 /// How long what waits to be folded may take, whatever was pumped in.
 const CATCH_UP: Duration = Duration::from_secs(120);
 
+/// The analyzer of this version.
+pub const ANALYZER: &str = "uax29-nfc/1";
+
 /// Reads nothing that is older than all that was acknowledged before it came.
 #[derive(Clone, Debug)]
 pub struct Reader {
     client: Client,
     /// The answer to a batch with posts in every partition: its token is behind everything.
     last: Answer,
+    analyzer: &'static str,
 }
 
 impl Reader {
@@ -45,7 +49,13 @@ impl Reader {
             })
             .await;
         }
-        Self { client, last }
+        Self { client, last, analyzer: ANALYZER }
+    }
+
+    /// Expects analyses that another analyzer made. Of what loads write it must count the same.
+    #[must_use]
+    pub fn expecting(self, analyzer: &'static str) -> Self {
+        Self { analyzer, ..self }
     }
 
     /// Checks a writer's posts, one by one, and what they add up to.
@@ -137,7 +147,7 @@ impl Reader {
             404 | 410 => None,
             _ => Some(analysis.expect(200).json()),
         };
-        history.check_analysis(&seen, analysis.as_ref())?;
+        history.check_analysis(&seen, analysis.as_ref(), self.analyzer)?;
         Ok(seen)
     }
 

@@ -269,16 +269,16 @@ impl fmt::Display for Live {
 }
 
 impl Live {
-    /// The answer of `GET /posts/{id}/analysis`.
+    /// The answer of `GET /posts/{id}/analysis`, by an analyzer of this name.
     #[must_use]
-    pub fn analysis(&self, id: &str, author: &str) -> Value {
+    pub fn analysis(&self, id: &str, author: &str, analyzer: &str) -> Value {
         let Text { words, chars, .. } = self.text;
         json!({
             "post_id": id,
             "user_id": author,
             "word_count": words,
             "average_word_length": chars as f64 / words as f64,
-            "analyzer": "uax29-nfc/1",
+            "analyzer": analyzer,
         })
     }
 }

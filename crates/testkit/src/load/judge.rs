@@ -72,14 +72,20 @@ impl History {
         })
     }
 
-    /// Finds whether the post's analysis is that of its text. What is not there has none.
+    /// Finds whether the post's analysis is that of its text by this analyzer. What is not there has none.
     ///
     /// # Errors
     /// Where it is another one, or is missing, or is still there.
-    pub fn check_analysis(&self, seen: &Post, analysis: Option<&Value>) -> Result<(), Violation> {
+    pub fn check_analysis(
+        &self,
+        seen: &Post,
+        analysis: Option<&Value>,
+        analyzer: &str,
+    ) -> Result<(), Violation> {
         let (expected, text) = match seen {
             Post::Live(live) => {
-                (Some(live.analysis(&self.id, &self.author)), Some(&*live.text.content))
+                let expected = live.analysis(&self.id, &self.author, analyzer);
+                (Some(expected), Some(&*live.text.content))
             }
             Post::Absent | Post::Deleted => (None, None),
         };

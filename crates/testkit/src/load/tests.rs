@@ -92,11 +92,11 @@ fn what_is_wrong_with_a_post_is_told_by_what_bears_on_it() {
 fn what_is_gone_stays_gone_and_has_no_analysis() {
     let history = history("p", vec![create("one"), like("bob"), Action::Delete], &[]);
     let back = live("one", 1, &["bob"], &[("created", "ann"), ("liked", "bob")]);
-    let analysis = back.analysis("p", "ann");
+    let analysis = back.analysis("p", "ann", ANALYZER);
     let item = json!({"id": "p"});
     for violation in [
         history.check(&Post::Live(back)).unwrap_err(),
-        history.check_analysis(&Post::Deleted, Some(&analysis)).unwrap_err(),
+        history.check_analysis(&Post::Deleted, Some(&analysis), ANALYZER).unwrap_err(),
         history.check_listed(&Post::Deleted, None, Some(&item)).unwrap_err(),
     ] {
         assert_eq!(violation.invariant, Invariant::Analysis, "{violation}");
@@ -108,7 +108,7 @@ fn what_is_gone_stays_gone_and_has_no_analysis() {
 fn a_violation_reads_as_a_story() {
     let history = history("p", vec![create("one two"), like("bob"), edit("six")], &[2]);
     let post = Post::Live(live("six", 2, &[], &[]));
-    let violation = history.check_analysis(&post, None).unwrap_err();
+    let violation = history.check_analysis(&post, None, ANALYZER).unwrap_err();
     assert_eq!(
         violation.to_string(),
         "violated I3: a post's analysis is the pure function of its last edit; a deleted post has \
