@@ -14,7 +14,7 @@ use std::{
 use hubbub::{Settings, Sources};
 use hubbub_testkit::{
     client::Client,
-    process::{Process, Signal, all_in_one},
+    process::{Process, Signal, all_in_one, patient},
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -161,7 +161,7 @@ async fn the_program_needs_nothing_but_the_files_of_its_image() {
         assert!(text.contains(says), "{arguments:?}: {text}");
     }
 
-    let mut process = Process::start(bare.command(), &bare.0.path().join("log"));
+    let mut process = Process::start(patient(bare.command()), &bare.0.path().join("log"));
     let urls = process.ready(PATIENCE).await;
     let hub = Client::new(&urls.api, &urls.api);
     hub.post("/posts", &json!({"id": "p", "content": "Two words"})).wait(10).await.expect(201);

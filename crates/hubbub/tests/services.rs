@@ -116,7 +116,7 @@ async fn what_stops_says_so_while_it_still_serves() {
     let post = format!("http://{}/api/v1/users/nobody/posts", services.api_addr().unwrap());
     assert_eq!(get(format!("{operations}/readyz")).await.0, 200);
 
-    let unready_wait = Duration::from_secs(2);
+    let unready_wait = Duration::from_secs(5);
     let stopping = tokio::spawn(
         services.shutdown(ShutdownSettings { unready_wait, ..ShutdownSettings::AT_ONCE }),
     );

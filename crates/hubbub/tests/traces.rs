@@ -7,6 +7,7 @@ use hubbub_testkit::{
     client::Client,
     collector::{Collector, Span},
     fleet::Fleet,
+    operations::Operations,
     process::{Process, Signal, all_in_one},
 };
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
@@ -15,6 +16,9 @@ use tempfile::TempDir;
 
 /// No step takes longer, unless something hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
+const PROJECTIONS: usize = 3;
+/// Those of a fleet's topic by default.
+const PARTITIONS: usize = 12;
 const BINARY: &str = env!("CARGO_BIN_EXE_hubbub");
 
 /// Where clients say that their requests stand, and whether they keep the trace.
@@ -159,7 +163,8 @@ async fn a_request_is_followed_through_a_fleet() {
     };
     let [mut ingest, mut worker, mut query] = ["ingest", "worker", "query"].map(start);
     let (writes, reads) = (ingest.ready(PATIENCE).await, query.ready(PATIENCE).await);
-    worker.ready(PATIENCE).await;
+    let folds = worker.ready(PATIENCE).await.operations;
+    Operations::new([&*folds]).until_folding(PROJECTIONS * PARTITIONS).await;
     use_it(&Client::new(&writes.api, &reads.api)).await;
     for process in [&mut ingest, &mut worker, &mut query] {
         end(process).await;

@@ -2,7 +2,6 @@
 
 use std::{
     env, fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -10,7 +9,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::process::{Process, start_shared};
+use crate::{
+    process::{Process, start_shared},
+    server::free_port,
+};
 
 /// nginx starts within milliseconds.
 const START: Duration = Duration::from_secs(20);
@@ -129,13 +131,6 @@ fn program() -> PathBuf {
         .map(|folder| folder.join("nginx"))
         .find(|program| program.exists())
         .unwrap_or_else(|| panic!("nginx is not installed: apt-get install -y nginx-light"))
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .unwrap_or_else(|error| panic!("no free port: {error}"))
-        .port()
 }
 
 /// One process, as a kill of nginx's master leaves its workers behind.

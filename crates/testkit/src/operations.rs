@@ -1,9 +1,17 @@
 //! A client of the operations ports of one hubbub, all of its processes together.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::{answer::Answer, client::Client};
+use crate::{
+    answer::Answer,
+    client::{Client, eventually},
+};
+
+/// How long workers may take to share partitions, and to open them.
+const SHARE: Duration = Duration::from_secs(60);
 
 /// The operations ports of one hubbub.
 #[derive(Clone, Debug)]
@@ -37,6 +45,24 @@ impl Operations {
         let answer = self.get("/readyz").await.remove(0);
         let causes = answer.json()["causes"].as_array().cloned().unwrap_or_default();
         (answer.status, causes.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// Waits until so many partitions are folded, those of all projections: until then, reads that wait would wait for
+    /// that.
+    ///
+    /// # Panics
+    /// Where that takes too long.
+    pub async fn until_folding(&self, partitions: usize) {
+        eventually(SHARE, || async {
+            let mut running = 0;
+            for answer in self.get("/status").await {
+                let of = answer.expect(200).json()["partitions"].clone();
+                let of = of.as_array().cloned().unwrap_or_default();
+                running += of.iter().filter(|of| of["state"] == "running").count();
+            }
+            if running == partitions { Ok(()) } else { Err(running) }
+        })
+        .await;
     }
 
     /// What the first port answers, where it does.

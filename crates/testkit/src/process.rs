@@ -31,6 +31,13 @@ pub fn all_in_one(binary: &Path, data: &Path) -> Command {
     command
 }
 
+/// The same, where reads without a token wait for what was just written as long as a machine that pauses may need.
+#[must_use]
+pub fn patient(mut command: Command) -> Command {
+    command.env("HUBBUB__QUERY__ABSENT_WAIT", "5s");
+    command
+}
+
 /// The command of the binary, with free ports and no settings from the outside.
 #[must_use]
 pub fn hubbub(binary: &Path) -> Command {

@@ -6,10 +6,12 @@ pub mod kafka;
 pub mod redis;
 
 use std::{
-    env, fs,
+    env, fs, iter,
     net::{TcpListener, TcpStream},
+    ops::Range,
     path::{Path, PathBuf},
-    process::Command,
+    process::{self, Command},
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -96,14 +98,22 @@ fn folder() -> TempDir {
     tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"))
 }
 
-/// A port that nobody has at the moment.
+/// Ports that nobody gets who asks for any: Linux gives those from 32768 on, `scripts/test.sh` takes those from 20000 on.
+const PORTS: Range<u16> = 10_000..20_000;
+
+/// A port that nobody has at the moment, and that this process has not given to anybody before.
 ///
 /// # Panics
 /// Where there is none.
 #[must_use]
 pub fn free_port() -> u16 {
-    let bound = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    bound.unwrap_or_else(|error| panic!("no port is free: {error}")).port()
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    // Processes that run side by side begin far apart.
+    let first = process::id() as usize * 97;
+    let next = || first + NEXT.fetch_add(1, Ordering::Relaxed);
+    let ports = iter::repeat_with(|| PORTS.start + (next() % PORTS.len()) as u16);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.take(PORTS.len()).find(is_free).unwrap_or_else(|| panic!("no port is free"))
 }
 
 /// A recipe of the stack.

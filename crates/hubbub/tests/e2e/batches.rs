@@ -9,7 +9,7 @@ use hubbub_testkit::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{hub, read_post, unique};
+use crate::{hub, read_post, system::hub_apart, unique};
 
 /// How long ten thousand posts may take until every projection has them.
 const FOLDED: Duration = Duration::from_secs(60);
@@ -128,7 +128,7 @@ async fn bad_items_are_refused_one_by_one() {
 
 #[tokio::test]
 async fn of_ten_thousand_posts_three_bad_ones_cost_nothing_but_themselves() {
-    let hub = hub().await;
+    let hub = hub_apart().await;
     let (user, run) = (unique("user"), unique("b"));
     let bad = [17, 5_000, 9_999];
     let mut posts: Vec<_> = (0..10_000)

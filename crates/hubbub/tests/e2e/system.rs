@@ -8,7 +8,7 @@ use hubbub_testkit::{
     fleet::Fleet,
     nginx::{Nginx, Upstreams},
     operations::Operations,
-    process::{Process, Urls, all_in_one, start_shared},
+    process::{Process, Urls, all_in_one, patient, start_shared},
 };
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -36,8 +36,13 @@ static SYSTEM: OnceCell<System> = OnceCell::const_new();
 
 /// A client of the hubbub under test, which is ready.
 pub async fn hub() -> Client {
-    let system = SYSTEM.get_or_init(System::start).await;
-    Client::new(&system.ingest, &system.query)
+    SYSTEM.get_or_init(System::start).await.client()
+}
+
+/// The same of one that no other test uses, for what would have them wait.
+pub async fn hub_apart() -> Client {
+    static APART: OnceCell<System> = OnceCell::const_new();
+    APART.get_or_init(System::start).await.client()
 }
 
 /// A client of its operations ports.
@@ -73,31 +78,16 @@ impl System {
         })
         .await;
         if IS_FLEET && env::var("HUBBUB_TEST_INGEST_URL").is_err() {
-            system.until_folding().await;
+            operations.until_folding(PROJECTIONS * PARTITIONS).await;
         }
         system
-    }
-
-    /// Until the workers have shared the partitions, reads that wait would wait for that.
-    async fn until_folding(&self) {
-        let operations = self.operations();
-        eventually(START, || async {
-            let mut running = 0;
-            for answer in operations.get("/status").await {
-                let partitions = answer.expect(200).json()["partitions"].clone();
-                let partitions = partitions.as_array().cloned().unwrap_or_default();
-                running += partitions.iter().filter(|of| of["state"] == "running").count();
-            }
-            if running == PROJECTIONS * PARTITIONS { Ok(()) } else { Err(running) }
-        })
-        .await;
     }
 
     async fn of_one_process() -> Self {
         // The process that is started takes the folder along when it ends.
         let folder = TempDir::new().expect("a folder for the data").keep();
         let command = all_in_one(Path::new(env!("CARGO_BIN_EXE_hubbub")), &folder.join("data"));
-        let mut process = start_shared(&command, &folder);
+        let mut process = start_shared(&patient(command), &folder);
         let urls = process.ready(START).await;
         Self {
             ingest: urls.api.clone(),
@@ -115,7 +105,7 @@ impl System {
         let mut urls = Vec::new();
         for role in ["ingest", "ingest", "query", "query", "worker", "worker"] {
             let folder = TempDir::new().expect("a folder for the log").keep();
-            let mut process = start_shared(&fleet.command(&[role]), &folder);
+            let mut process = start_shared(&patient(fleet.command(&[role])), &folder);
             urls.push(process.ready(START).await);
             processes.push(process);
         }
@@ -133,6 +123,10 @@ impl System {
             _processes: processes,
             _nginx: Some(nginx),
         }
+    }
+
+    fn client(&self) -> Client {
+        Client::new(&self.ingest, &self.query)
     }
 
     fn operations(&self) -> Operations {

@@ -27,6 +27,8 @@ async fn a_killed_worker_is_replaced_by_the_other_and_every_count_is_exact() {
     for kill in 1..=KILLS {
         load.reaches(kill * EVENTS / (KILLS + 1)).await;
         let victim = world.worker(PROJECTIONS).await;
+        // From before the backlog, of which some is folded until all of it has come in.
+        let begun = victim.folded("posts").await;
         let mut pump = Pump::new(kill, world.door());
         pump.fill().await;
         pumps.push(pump);
@@ -34,7 +36,6 @@ async fn a_killed_worker_is_replaced_by_the_other_and_every_count_is_exact() {
         random =
             random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let some = (random >> 33) % 4_000;
-        let begun = victim.folded("posts").await;
         // Workers look at the lag once a second, so it shows a little later.
         let lag = eventually(PATIENCE, || async {
             let folded = victim.folded("posts").await - begun;

@@ -20,6 +20,10 @@ use crate::{
     proxy::{Proxy, Way},
 };
 
+/// What a request may take, where it is to time out and where it is not.
+const SHORT: Duration = Duration::from_secs(2);
+const LONG: Duration = Duration::from_secs(60);
+
 fn likes_change(id: &str, stamp: i64) -> Change<PostLikes> {
     let stamp = Stamp::new(1, stamp);
     let head = LikesHead { like_count: stamp.0, ..LikesHead::created_by("ann") };
@@ -35,11 +39,11 @@ fn analysis_change(id: &str) -> Change<PostAnalysis> {
     Change { partition: (id.to_owned(),), head: Some(head), rows: Vec::new() }
 }
 
-async fn through(proxy: &Proxy, keyspace: &Keyspace) -> CassandraStore {
+async fn through(proxy: &Proxy, keyspace: &Keyspace, timeout: Duration) -> CassandraStore {
     let mut settings = keyspace.settings();
     settings.contact_points = vec![proxy.address()];
     settings.max_in_flight = 4;
-    settings.request_timeout = Duration::from_secs(2);
+    settings.request_timeout = timeout;
     CassandraStore::connect(&settings).await.unwrap()
 }
 
@@ -184,7 +188,7 @@ async fn older_writes_lose_after_a_restart_too() {
 async fn no_more_requests_are_in_flight_than_allowed() {
     let keyspace = Keyspace::shared();
     let proxy = Proxy::start(Way::Open).await;
-    let likes = through(&proxy, &keyspace).await.table::<PostLikes>(1).unwrap();
+    let likes = through(&proxy, &keyspace, LONG).await.table::<PostLikes>(1).unwrap();
     let changes: Vec<_> = (0..40).map(|i| likes_change(&format!("in-flight-{i}"), i)).collect();
     proxy.set(Way::Held);
 
@@ -216,7 +220,7 @@ async fn apply(
 async fn a_write_whose_answer_is_lost_may_be_there_and_may_be_repeated() {
     let keyspace = Keyspace::shared();
     let proxy = Proxy::start(Way::Open).await;
-    let analyses = through(&proxy, &keyspace).await.table::<PostAnalysis>(1).unwrap();
+    let analyses = through(&proxy, &keyspace, SHORT).await.table::<PostAnalysis>(1).unwrap();
     let change = analysis_change("answer lost");
     proxy.set(Way::Held);
     let error = analyses.apply(vec![change.clone()]).await.unwrap_err();
@@ -231,7 +235,7 @@ async fn a_write_whose_answer_is_lost_may_be_there_and_may_be_repeated() {
 async fn a_cluster_that_goes_away_is_found_again() {
     let keyspace = Keyspace::shared();
     let proxy = Proxy::start(Way::Open).await;
-    let analyses = through(&proxy, &keyspace).await.table::<PostAnalysis>(1).unwrap();
+    let analyses = through(&proxy, &keyspace, SHORT).await.table::<PostAnalysis>(1).unwrap();
     let change = analysis_change("away");
     analyses.apply(vec![change.clone()]).await.unwrap();
     proxy.set(Way::Cut);
@@ -259,7 +263,7 @@ async fn a_cluster_that_goes_away_is_found_again() {
 async fn a_start_waits_for_the_cluster() {
     let keyspace = Keyspace::shared();
     let proxy = Proxy::start(Way::Cut).await;
-    let connected = async { through(&proxy, &keyspace).await };
+    let connected = async { through(&proxy, &keyspace, SHORT).await };
     let awakened = async {
         proxy.until_refused(2).await;
         proxy.set(Way::Open);

@@ -113,9 +113,8 @@ impl World {
     /// A connection beside the cache's, as an operator with redis-cli has.
     pub async fn raw(&self) -> Raw {
         let address = self.settings.address.clone();
-        let url = format!("redis://{}:{}", address.host(), address.port());
-        let client = redis::Client::open(url).unwrap();
-        let connection = client.get_multiplexed_async_connection().await.unwrap();
+        let address = format!("{}:{}", address.host(), address.port());
+        let connection = server::redis::connect(&address).await.unwrap();
         Raw { connection, prefix: self.settings.key_prefix.clone() }
     }
 }

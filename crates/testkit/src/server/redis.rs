@@ -4,15 +4,19 @@ use std::{
     path::Path,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use hubbub_events::Timestamp;
 use hubbub_store::RedisSettings;
 use serde_json::{from_value, json};
 
-use redis::{Client, RedisResult, aio::MultiplexedConnection, cmd};
+use redis::{AsyncConnectionConfig, Client, RedisResult, aio::MultiplexedConnection, cmd};
 
 use super::{Server, folder, free_port};
+
+/// What a test itself asks Redis for may take longer than what hubbub does.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Settings for a Redis, with a prefix that no other test has.
 ///
@@ -99,8 +103,16 @@ pub async fn limit_memory(address: &str, bytes: u64) {
     limited.await.unwrap_or_else(|error| panic!("Redis's memory is not limited: {error}"));
 }
 
-async fn connect(address: &str) -> RedisResult<MultiplexedConnection> {
-    Client::open(format!("redis://{address}"))?.get_multiplexed_async_connection().await
+/// A connection of a test's own to the Redis at `host:port`.
+///
+/// # Errors
+/// Where Redis does not answer.
+pub async fn connect(address: &str) -> RedisResult<MultiplexedConnection> {
+    let patient = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE));
+    let client = Client::open(format!("redis://{address}"))?;
+    client.get_multiplexed_async_connection_with_config(&patient).await
 }
 
 fn command(port: u16, arguments: &[String], folder: &Path) -> Command {
