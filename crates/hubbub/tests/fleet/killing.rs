@@ -27,6 +27,12 @@ async fn a_killed_worker_is_replaced_by_the_other_and_every_count_is_exact() {
     for kill in 1..=KILLS {
         load.reaches(kill * EVENTS / (KILLS + 1)).await;
         let victim = world.worker(PROJECTIONS).await;
+        // Until it has a share, the other one folds what comes in.
+        eventually(PATIENCE, || async {
+            let held = victim.partitions().await.unwrap_or_default();
+            if held.is_empty() { Err("it has no share") } else { Ok(()) }
+        })
+        .await;
         // From before the backlog, of which some is folded until all of it has come in.
         let begun = victim.folded("posts").await;
         let mut pump = Pump::new(kill, world.door());
