@@ -2,13 +2,13 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::Path,
     process::Stdio,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
+use hubbub_testkit::server::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
@@ -44,7 +44,7 @@ impl Server {
         data: &TempDir,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
-        let (port, operations) = (free_port()?, free_port()?);
+        let (port, operations) = (free_port(), free_port());
         let mut command = on_first_core(binary);
         command
             .env("HUBBUB__HTTP__LISTEN", format!("127.0.0.1:{port}"))
@@ -56,7 +56,7 @@ impl Server {
 
     /// Starts a process of a fleet, by its command.
     pub async fn of_fleet(command: &std::process::Command) -> anyhow::Result<Self> {
-        let (port, operations) = (free_port()?, free_port()?);
+        let (port, operations) = (free_port(), free_port());
         let mut pinned = on_first_core(Path::new(command.get_program()));
         pinned.args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -73,7 +73,7 @@ impl Server {
 
     /// Starts a bare baseline.
     pub async fn bare(which: &str, arguments: &[&str]) -> anyhow::Result<Self> {
-        let port = free_port()?;
+        let port = free_port();
         let mut command = on_first_core(&std::env::current_exe()?);
         command.args(["bare", which]).arg(port.to_string()).args(arguments);
         Self::started(command, port, port, "/readyz").await
@@ -179,8 +179,4 @@ pub fn on_first_core(binary: &Path) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", "0"]).arg(binary);
     command
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

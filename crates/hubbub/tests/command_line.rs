@@ -268,7 +268,7 @@ async fn ctrl_c_ends_it_cleanly_and_at_once() {
     // What SIGTERM would wait for does not count.
     let mut process = process(&folder, &[("HUBBUB__SHUTDOWN__UNREADY_WAIT", "1h")]).await;
     process.signal(Signal::INT);
-    let status = process.ended(PATIENCE).await;
+    let status = process.ended(Duration::from_secs(5)).await;
     assert_eq!(status.code(), Some(0), "{}", process.output());
 }
 

@@ -75,8 +75,10 @@ async fn a_newer_event_halts_its_partition_alone_and_no_worker_of_this_version_p
     let (stuck, free) = (id_in(3), id_in(4));
     let client = world.client().await;
     let worker = world.worker(PROJECTIONS).await;
+    worker.until_folding(PROJECTIONS.split(',').count() * PARTITIONS as usize).await;
     for id in [&stuck, &free] {
-        post(&client, id).await;
+        let post = json!({"id": id, "user_id": "ann", "content": "two words"});
+        client.post("/posts", &post).wait(10).await.expect(201);
     }
     let record = story::raw(stuck.as_bytes(), &newer(&stuck), PARTITIONS);
     assert_eq!(record.topic_partition.partition, 3);

@@ -258,6 +258,11 @@ impl Worker {
         self.operations.readiness().await
     }
 
+    /// Waits until it folds so many partitions, those of all its projections.
+    pub async fn until_folding(&self, partitions: usize) {
+        self.operations.until_folding(partitions).await;
+    }
+
     /// How a projection stands in a partition.
     pub async fn partition(&self, projection: &str, partition: i32) -> Option<Value> {
         let status = self.get("/status").await.expect(200).json();
